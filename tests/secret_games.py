@@ -105,7 +105,8 @@ class Hands(OnlyInputs, SimpleBots):
         state.phase.elapse(ms)
 
     def timeout(self, state: HandsState) -> tuple[int, GameEvent]:
-        return state.phase.owing[0], OutOfPatience()
+        del state
+        return 0, OutOfPatience()
 
     def result(self, state: HandsState) -> Result | None:
         if state.round < ROUNDS:

@@ -8,7 +8,8 @@ A game keeps a `Phase` in its state:
 `apply` calls `make`; once the phase `is_complete`, `reveal` returns all moves and the next phase
 may `begin`. `view` shows a viewer no more than `own`. With a limit, `Game.clock` returns `clock()`,
 `Game.elapse` calls `elapse`, and `Game.timeout` returns an event whose `apply` fills in what is
-missing, by `fill`. A phase shows no clock per seat: one that stops would tell who has moved.
+missing, by `fill`. A phase shows no clock per seat: one that stops would tell who has moved. For
+the same reason `timeout` names the same seat always, and not one of those that are `owing`.
 """
 
 from collections.abc import Iterable

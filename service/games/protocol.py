@@ -152,7 +152,8 @@ class Game(Protocol):
     def timeout(self, state: State) -> tuple[int, GameEvent]:
         """Return the seat whose time is up, and the input that the service makes of it.
 
-        `state` is the one whose clock has ended, before `elapse`.
+        `state` is the one whose clock has ended, before `elapse`. Who is shown anything of the
+        input is told the seat as well.
         """
 
     def apply(self, state: State, event: GameEvent) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from service.cli.seen_rows import SeenRows
 from service.domain.commands.ending import FinishMatch
 from service.domain.commands.seats import SetReady
+from service.domain.commands.turns import TimeOutTurn
 from service.domain.events.base import match_stream
 from service.domain.events.matches import MatchEnded, MatchInput, MatchOutcome
 from service.edge.api.match_events import events_after
@@ -41,7 +42,7 @@ from tests.integration.watched_parts import (
     missed,
     refilled,
 )
-from tests.secret_games import HANDS
+from tests.secret_games import HANDS, PHASE_MS
 
 ANA, BEN, CLEO, DAN = 1, 2, 3, 4
 """Ana has the secret, in the first seat."""
@@ -121,6 +122,11 @@ class Run:
                     await self.cluster.drop(self._node_of(client), client)
                 await self.cluster.tick(3)
                 await self.look(user, self.two)
+            case ("timeout",):
+                self.cluster.time.now += PHASE_MS / 1000
+                match = self.one.world.matches.live.get(MATCH)
+                if match is not None:
+                    await self.cluster.do(self.one, TimeOutTurn(MATCH, match.turn_since))
             case ("round",):
                 for user, hand in ((ANA, "rock"), (BEN, "paper"), (CLEO, "rock")):
                     await self.cluster.move(self.one, user, {"hand": hand})
@@ -258,7 +264,7 @@ STEP = st.one_of(
     st.tuples(st.just("history"), st.integers(0, 9)),
     st.tuples(st.just("time"), st.integers(1, 30)),
     st.tuples(st.just("drop"), st.just(BEN)),
-    st.sampled_from([("cut",), ("heal",)]),
+    st.sampled_from([("cut",), ("heal",), ("timeout",)]),
 )
 
 ROUND = ("round",)

@@ -103,3 +103,16 @@ async def test_a_bot_does_the_same_whatever_is_hidden_from_it() -> None:
     assert sum(b"game:moved" in text for text in without) == 6
     for secrets in ([1], [0] * 5 + [1, 1, 1], [1, 0, 2] * 7):
         assert await said_by_bots(secrets) == without
+
+
+@pytest.mark.parametrize("names", [("n1",), ("n1", "n2")])
+def test_a_timeout_tells_nobody_who_had_moved_in_secret(names: tuple[str, ...]) -> None:
+    """Paper is what the timeout makes of a hand that is missing."""
+    story = [("visit", 0), ("timeout",), ("history", 1), ("timeout",), ("tab", BEN)]
+    told = [
+        asyncio.run(run_of("hands", story, [[], secret], names=names))[1]
+        for secret in ([], [{"hand": "paper"}], [{"hand": "rock"}, {"hand": "paper"}])
+    ]
+    assert any(b"out_of_patience" in text for text in told[0].by_door["socket 0 of 2"])
+    assert_same(told[0], told[1])
+    assert_same(told[0], told[2])

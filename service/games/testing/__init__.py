@@ -17,7 +17,7 @@ from unittest import SkipTest
 
 from service.games.chance import Chance
 from service.games.protocol import Game, State
-from service.games.testing import bots, golden, moves, options, processes, rules, secrets
+from service.games.testing import bots, golden, moves, options, processes, rules, secrets, views
 from service.games.testing.playing import Subject, legal_moves
 
 __all__ = ["GameTests"]
@@ -109,7 +109,8 @@ class GameTests:
 
     def test_views_can_be_shown(self) -> None:
         """They are JSON objects, change nothing, and are the same each time."""
-        secrets.check_views(self._subject())
+        views.check_views(self._subject())
+        views.check_questions(self._subject())
 
     def test_secrets_are_kept(self) -> None:
         """What a view hides can't be found out by any other way."""

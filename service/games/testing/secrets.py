@@ -1,4 +1,4 @@
-"""Checks of what viewers may see: views that can be shown, and secrets that stay secret.
+"""Checks that secrets stay secret.
 
 Two states between which a viewer may not distinguish must look the same to them by every door: the
 view, what is shown of inputs, the legal moves, and what refusals say. Such pairs of states are
@@ -9,16 +9,15 @@ in `with_another_secret`, which also finds a view that shows too much.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 import msgspec
 
 from service.games.chance import Chance
-from service.games.checking import VIEW_BYTES_MAX
 from service.games.protocol import Game, GameEvent, InvalidMove, State
+from service.games.sight import NOTHING
 from service.games.testing.playing import (
     Played,
     Start,
@@ -35,6 +34,7 @@ from service.games.testing.playing import (
     shortened,
     spread,
 )
+from service.games.testing.views import Viewer, name_of, shown, view_of, viewers_of
 
 SAMPLES = 12
 """How many states of a match are tried."""
@@ -42,9 +42,8 @@ CHOICES = 6
 """How many legal moves of a seat are compared with each other."""
 DEALS = 24
 """How many matches with other seeds are compared at their start."""
-
-Viewer: TypeAlias = int | None
-"""A seat, or None for spectators."""
+STEPS = 30
+"""How many ticks two states are stepped that a viewer can't tell apart."""
 
 AnotherSecret: TypeAlias = Callable[[State, Viewer, Chance], State | None]
 
@@ -56,70 +55,6 @@ class Alike(NamedTuple):
     other: State
     how: str
     """How the kit came to them, for a message."""
-
-
-def name_of(viewer: Viewer) -> str:
-    """Return what a viewer is called in a message."""
-    return "spectators" if viewer is None else f"seat {viewer}"
-
-
-def viewers_of(players: int) -> list[Viewer]:
-    """Return all that a match with so many players can be viewed by."""
-    return [*range(players), None]
-
-
-def view_of(game: Game, state: State, viewer: Viewer) -> bytes:
-    """Return the encoded view of a state."""
-    view = ask(f"view() for {name_of(viewer)}", lambda: game.view(state, viewer))
-    return encoded(f"the view for {name_of(viewer)}", view)
-
-
-def check_views(subject: Subject) -> None:
-    """Views are JSON objects, the same each time, and change nothing."""
-    for played, _, state in subject.samples(SAMPLES):
-        before = encoded("the state", state)
-        seen = set()
-        for viewer in viewers_of(played.start.players):
-            view = view_of(subject.game, state, viewer)
-            seen.add(view)
-            if view != view_of(subject.game, copy_of(subject.game, state), viewer):
-                fail(f"view() for {name_of(viewer)} gives another view of the same state each time")
-            if before != encoded("the state", state):
-                fail(f"view() for {name_of(viewer)} changed the state: {shortened(state)}")
-            _check_wire(subject.game, state, viewer)
-        if len(seen) > 1 and not subject.game.has_secrets:
-            fail(
-                "view() differs between viewers, but the game has `has_secrets = False`: one view "
-                "is then made for all. Set it to True, or give everybody the same view."
-            )
-
-
-def _check_wire(game: Game, state: State, viewer: Viewer) -> None:
-    view = game.view(state, viewer)
-    if not isinstance(view, msgspec.Struct):
-        fail(f"view() must return a msgspec struct, and returned {view!r}")
-    size = len(msgspec.json.encode(view))
-    if size > VIEW_BYTES_MAX:
-        fail(
-            f"view() for {name_of(viewer)} has {size} bytes, and is sent with each change: at most "
-            f"{VIEW_BYTES_MAX} are allowed. Show what is near, or what has changed."
-        )
-    odd = next(_odd_numbers(msgspec.to_builtins(view, str_keys=True)), None)
-    if odd is not None:
-        fail(f"view() for {name_of(viewer)} has the number {odd!r}, which JSON clients can't read")
-
-
-def _odd_numbers(value: Any) -> Iterator[float]:
-    if (isinstance(value, float) and not math.isfinite(value)) or (
-        isinstance(value, int) and not -(2**63) <= value < 2**64
-    ):
-        yield value
-    elif isinstance(value, dict):
-        for one in value.values():
-            yield from _odd_numbers(one)
-    elif isinstance(value, list | tuple):
-        for one in value:
-            yield from _odd_numbers(one)
 
 
 def check_secrets(subject: Subject, another: AnotherSecret, knows_all: Collection[Viewer]) -> None:
@@ -139,12 +74,12 @@ def check_secrets(subject: Subject, another: AnotherSecret, knows_all: Collectio
             ]
             for pair in pairs:
                 hidden.add(viewer)
-                _check_alike(subject.game, pair, viewer, played.start.players)
+                _check_alike(subject.game, pair, viewer, played.start)
     for start in subject.starts:
         for viewer in viewers_of(start.players):
             for pair in _by_deals(subject, start, viewer):
                 hidden.add(viewer)
-                _check_alike(subject.game, pair, viewer, start.players)
+                _check_alike(subject.game, pair, viewer, start)
     for viewer in viewers - hidden - set(knows_all):
         fail(
             f"The game has secrets, but nothing is hidden from {name_of(viewer)}: every difference "
@@ -190,9 +125,10 @@ def _by_inputs(subject: Subject, played: Played, state: State, viewer: Viewer) -
             if game.result(after) is not None:
                 # The result is for everybody, and the secrets are often as well from then on.
                 continue
-            _check_unseen(game, played.start, state, after, events, viewer)
-            seen = view_of(game, after, viewer)
             what = f"the move {shortened(move)} of seat {seat}"
+            if _is_unseen(game, played.start, state, after, events, viewer):
+                yield Alike(state, after, f"{what}, or none")
+            seen = view_of(game, after, viewer)
             if seen not in first:
                 first[seen] = (after, events, what)
                 continue
@@ -223,23 +159,20 @@ def _without_chance(state: State) -> bytes:
     return encoded("the state", fields)
 
 
-def shown(game: Game, state: State, event: GameEvent, viewer: Viewer) -> bytes:
-    """Return what a viewer is shown of an event, encoded; `null` for nothing."""
-    part = ask(f"shown() of {event!r}", lambda: game.shown(state, event, viewer))
-    return encoded(f"what is shown of {event!r}", part)
-
-
-def _check_unseen(  # noqa: PLR0913, PLR0917 - a step of a match, and who looks at it
+def _is_unseen(  # noqa: PLR0913, PLR0917 - a step of a match, and who looks at it
     game: Game,
     start: Start,
     before: State,
     after: State,
     events: list[GameEvent],
     viewer: Viewer,
-) -> None:
-    """An input of which a viewer is shown nothing at all must not be seen in their view."""
-    if not events or any(shown(game, before, event, viewer) != b"null" for event in events):
-        return
+) -> bool:
+    """Return whether a viewer is shown nothing at all of an input; then their view must not either.
+
+    Nor must the clocks, of which everybody is told.
+    """
+    if not events or any(shown(game, before, event, viewer) != NOTHING for event in events):
+        return False
     if clock_of(game, before, start) != clock_of(game, after, start):
         fail(
             f"shown() hides {events!r} from {name_of(viewer)}, even that it was made, but clock() "
@@ -254,6 +187,7 @@ def _check_unseen(  # noqa: PLR0913, PLR0917 - a step of a match, and who looks 
             f"{view_of(game, after, viewer).decode()}. Show a part of the event, or hide it in "
             "view() as well."
         )
+    return True
 
 
 def _check_shown(
@@ -272,17 +206,26 @@ def _check_shown(
         )
 
 
-def _check_alike(game: Game, pair: Alike, viewer: Viewer, players: int) -> None:
+def _check_alike(game: Game, pair: Alike, viewer: Viewer, start: Start) -> None:
     """Two states with the same view must look the same by all other doors."""
-    probes = _probes(game, pair, players)
-    doors = [_by_other_doors(game, state, viewer, probes) for state in (pair.one, pair.other)]
+    probes = _probes(game, pair, start.players)
+    doors = [
+        _by_other_doors(game, state, viewer, probes, start) for state in (pair.one, pair.other)
+    ]
     for (door, one), (_, other) in zip(*doors, strict=True):
         if one != other:
-            fail(
-                f"{door} tells {name_of(viewer)} a secret: between states that look the same in "
-                f"their view ({pair.how}) it differs: {one}, and {other}. The states are "
-                f"{shortened(pair.one)} and {shortened(pair.other)}."
-            )
+            _tell(pair, viewer, door, one, other)
+    for door, one, other in _later_doors(game, pair, viewer, start):
+        if one != other:
+            _tell(pair, viewer, door, one, other)
+
+
+def _tell(pair: Alike, viewer: Viewer, door: str, one: str, other: str) -> NoReturn:
+    fail(
+        f"{door} tells {name_of(viewer)} a secret: between states that look the same in "
+        f"their view ({pair.how}) it differs: {one}, and {other}. The states are "
+        f"{shortened(pair.one)} and {shortened(pair.other)}."
+    )
 
 
 def _probes(game: Game, pair: Alike, players: int) -> list[Mapping[str, Any]]:
@@ -297,10 +240,13 @@ def _probes(game: Game, pair: Alike, players: int) -> list[Mapping[str, Any]]:
 
 
 def _by_other_doors(
-    game: Game, state: State, viewer: Viewer, probes: list[Mapping[str, Any]]
+    game: Game, state: State, viewer: Viewer, probes: list[Mapping[str, Any]], start: Start
 ) -> list[tuple[str, str]]:
     """Return what a viewer learns of a state besides their view."""
-    told = [("remaining_ticks()", repr(game.remaining_ticks(state)))]
+    told = [
+        ("remaining_ticks()", repr(game.remaining_ticks(state))),
+        ("clock()", repr(clock_of(game, state, start))),
+    ]
     if viewer is None:
         return told
     told.append((f"legal_moves() of seat {viewer}", shortened(legal_moves(game, state, viewer))))
@@ -316,3 +262,43 @@ def _answer(game: Game, state: State, viewer: int, move: Mapping[str, Any]) -> s
     except InvalidMove as error:
         return f"refused: {error.message}"
     return b",".join(shown(game, state, event, viewer) for event in events).decode()
+
+
+def _later_doors(
+    game: Game, pair: Alike, viewer: Viewer, start: Start
+) -> Iterator[tuple[str, str, str]]:
+    """Yield what a viewer is told of both states when no player moves: the door, and what it is.
+
+    Only as long as they still can't tell them apart by their view: what is hidden may come out.
+    """
+    states = [copy_of(game, state) for state in (pair.one, pair.other)]
+    for _ in range(STEPS if game.tick_hz else 0):
+        told = [_stepped(game, state, viewer) for state in states]
+        if not _look_alike(game, states, viewer):
+            return
+        yield "what is shown of an outcome of step()", told[0], told[1]
+    if all(clock_of(game, state, start) for state in states):
+        told = [_timed_out(game, state, viewer, start) for state in states]
+        if _look_alike(game, states, viewer):
+            yield "what is shown of an input of timeout(), or its seat,", told[0], told[1]
+
+
+def _look_alike(game: Game, states: list[State], viewer: Viewer) -> bool:
+    one, other = states
+    is_over = [ask("result()", partial(game.result, state)) is not None for state in states]
+    return not any(is_over) and view_of(game, one, viewer) == view_of(game, other, viewer)
+
+
+def _stepped(game: Game, state: State, viewer: Viewer) -> str:
+    outcomes = ask("step()", partial(game.step, state))
+    told = [shown(game, state, event, viewer) for event in outcomes]
+    return b",".join(one for one in told if one != NOTHING).decode()
+
+
+def _timed_out(game: Game, state: State, viewer: Viewer, start: Start) -> str:
+    clock = clock_of(game, state, start)
+    seat, event = ask("timeout()", partial(game.timeout, state))
+    told = shown(game, state, event, viewer)
+    ask("elapse()", partial(game.elapse, state, 0 if clock is None else clock.ends_in_ms))
+    ask(f"apply() of {event!r}", partial(game.apply, state, event))
+    return "nothing" if told == NOTHING else f"{told.decode()} of seat {seat}"

@@ -651,7 +651,113 @@ class DealLeaksLater(Secret):
         return super().view(state, viewer)
 
 
+class ClockOfDeal(Secret):
+    """Has a clock that depends on what was dealt."""
+
+    has_clocks = True
+
+    def clock(self, state: Any, options: Any) -> TurnClock | None:
+        return TurnClock(5_000 + state.dealt[0])
+
+    def timeout(self, state: Any) -> tuple[int, GameEvent]:
+        return 0, Chose(0 if 0 not in state.chosen else 1, 1)
+
+
+class Filled(GameEvent, frozen=True, tag="filled"):
+    """The time is up: who has not chosen chooses 1."""
+
+
+class Rounds(Secret):
+    """Both choose in secret three times, each time within five seconds."""
+
+    has_clocks = True
+    event_type = Chose | Filled
+    state_type = Choices
+
+    def apply(self, state: Any, event: Any) -> None:
+        if isinstance(event, Chose):
+            super().apply(state, event)
+        if isinstance(event, Filled) or len(state.chosen) == 2:
+            state.chosen = {}
+            state.dealt.append(0)
+
+    def result(self, state: Any) -> Result | None:
+        return None if len(state.dealt) < 5 else Result(None)
+
+    def view(self, state: Any, viewer: int | None) -> msgspec.Struct:
+        own = None if viewer is None else state.chosen.get(viewer)
+        return ChoicesView(own, None, len(state.dealt))
+
+    def shown(self, state: Any, event: Any, viewer: int | None) -> msgspec.Struct | None:
+        # The second one to choose ends the round, which all see.
+        is_for_all = isinstance(event, Filled) or state.chosen
+        return event if is_for_all else super().shown(state, event, viewer)
+
+    def clock(self, state: Any, options: Any) -> TurnClock | None:
+        return TurnClock(5_000)
+
+    def timeout(self, state: Any) -> tuple[int, GameEvent]:
+        return 0, Filled()
+
+
+class TimeoutLeaks(Rounds):
+    """Names the seat whose time is up, which tells who had chosen in secret."""
+
+    def timeout(self, state: Any) -> tuple[int, GameEvent]:
+        return int(0 in state.chosen), Filled()
+
+
+class Rang(GameEvent, frozen=True, tag="rang"):
+    """An outcome, which all are told."""
+
+    times: int
+
+
+class Bells(Tug):
+    """Who has pushed is a secret until a bell rings."""
+
+    has_secrets = True
+    event_type = Pushed | Rang
+
+    def step(self, state: Any) -> Sequence[GameEvent]:
+        super().step(state)
+        return [Rang(0)] if state.left % 10 == 0 else []
+
+    def view(self, state: Any, viewer: int | None) -> msgspec.Struct:
+        return Weight(0, [viewer] if viewer in state.pushed else [], state.left)  # type: ignore[list-item]  # a seat
+
+    def shown(self, state: Any, event: Any, viewer: int | None) -> msgspec.Struct | None:
+        is_shown = isinstance(event, Rang) or event.seat == viewer
+        return event if is_shown else None
+
+
+class OutcomeLeaks(Bells):
+    """Tells by an outcome how many have pushed in secret."""
+
+    def step(self, state: Any) -> Sequence[GameEvent]:
+        pushed = len(state.pushed)
+        return [Rang(pushed) for _ in super().step(state)]
+
+
+class ScoresChange(Nim):
+    """Changes the state when it is asked for the scores."""
+
+    def scores(self, state: Any) -> list[int]:
+        state.note = (state.note or 0) + 1
+        return super().scores(state)
+
+
+class TimeoutChanges(Timed):
+    """Changes the state when it is asked for the input of a timeout."""
+
+    def timeout(self, state: Any) -> tuple[int, GameEvent]:
+        state.note = (state.note or 0) + 1
+        return super().timeout(state)
+
+
 KEYS = Keys()
+BELLS = Bells()
+ROUNDS = Rounds()
 NIM = Nim()
 TUG = Tug()
 SECRET = Secret()

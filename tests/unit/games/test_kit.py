@@ -24,9 +24,20 @@ def names() -> list[str]:
     return [name for name in vars(GameTests) if name.startswith("test_")]
 
 
-@pytest.mark.parametrize("game", [games.NIM, games.TUG, games.KEYS, games.SECRET, games.TIMED])
+CORRECT = [
+    games.NIM,
+    games.TUG,
+    games.KEYS,
+    games.SECRET,
+    games.TIMED,
+    games.BELLS,
+    games.ROUNDS,
+]
+
+
+@pytest.mark.parametrize("game", CORRECT)
 def test_a_correct_game_passes(game: Game, tmp_path: Path) -> None:
-    tests = kit_of(game, tmp_path, games.TestsOfSecret if game.has_secrets else GameTests)
+    tests = kit_of(game, tmp_path, games.TestsOfSecret if game is games.SECRET else GameTests)
     with pytest.raises(AssertionError, match="has been made now"):
         tests.test_recorded_matches_stay_as_they_were()
     for name in names():
@@ -68,6 +79,10 @@ FAULTS: list[tuple[Any, str, str]] = [
     (games.BigState, "states_and_events_survive_storage", "at most 262144"),
     (games.KeyCrash, "keys_can_be_held", "key_in.. of the move .* raised"),
     (games.HoldRefused, "keys_can_be_held", "made by hold"),
+    (games.ScoresChange, "views_can_be_shown", "scores.. changed the state"),
+    (games.TimeoutChanges, "views_can_be_shown", "timeout.. changed the state"),
+    (games.TimeoutLeaks, "secrets_are_kept", "timeout.., or its seat, tells seat . a secret"),
+    (games.OutcomeLeaks, "secrets_are_kept", "an outcome of step.. tells"),
     (games.ClockLeaks, "secrets_are_kept", "clock.. changes by it"),
     (games.ViewLeaks, "secrets_are_kept", "nothing is hidden from spectators"),
     (games.ShownLeaks, "secrets_are_kept", "shown.. tells them apart"),
@@ -92,6 +107,12 @@ def test_a_fault_is_found_and_told(fault: Any, test: str, text: str, tmp_path: P
 def test_a_secret_that_the_author_names_finds_a_view_that_leaks_later(tmp_path: Path) -> None:
     tests = kit_of(games.DealLeaksLater(), tmp_path, games.TestsOfSecret)
     with pytest.raises(AssertionError, match=r"view.. shows seat . a secret"):
+        tests.test_secrets_are_kept()
+
+
+def test_a_clock_that_tells_what_was_dealt_is_found(tmp_path: Path) -> None:
+    tests = kit_of(games.ClockOfDeal(), tmp_path, games.TestsOfSecret)
+    with pytest.raises(AssertionError, match=r"clock.. tells seat . a secret"):
         tests.test_secrets_are_kept()
 
 
