@@ -112,7 +112,11 @@ _ReplayVerify = Annotated[
 ]
 _ReplayImport = Annotated[
     Path | None,
-    typer.Option("--import", metavar="FILE", help="Use a recording instead of the log."),
+    typer.Option(
+        "--import",
+        metavar="FILE",
+        help="Use a recording instead of the log; - reads it from standard input.",
+    ),
 ]
 _ReplayExport = Annotated[
     Literal["json", "ndjson", "cast", "gif", "svg"] | None,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 import shutil
+import signal
+import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 import typer
@@ -95,9 +97,14 @@ async def _load(start: str) -> Loaded:
 
 
 def recording_in(file: Path) -> tuple[Recording, bytes]:
-    """Read a recording with its bytes; raise `CannotRead` and `NotARecording`."""
+    """Read a recording with its bytes, `-` from standard input.
+
+    Raises `CannotRead` and `NotARecording`.
+    """
+    # As `run` does, which reads matches of the log.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
-        content = file.read_bytes()
+        content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:
         raise CannotRead(f"{file} can't be read: {error.strerror}") from error
     return read(content), content

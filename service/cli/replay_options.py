@@ -40,6 +40,8 @@ def check_together(given: Mapping[str, object]) -> None:
         raise typer.BadParameter(
             f"choose one of {' and '.join(actions)}", param_hint=" and ".join(actions)
         )
+    if {"ID", "--import"} <= set(used) and "--verify" not in used:
+        raise typer.BadParameter("beside --import it is only for --verify", param_hint="ID")
     for name in used:
         allowed, refused = _ONLY_FOR.get(name), _NOT_FOR.get(name, ())
         if allowed is not None and not set(actions) & set(allowed):

@@ -28,6 +28,7 @@ def test_options_that_go_together_are_taken(given: dict[str, Any]) -> None:
         ({"--at": "1s", "--verify": True}, "--verify and --at", "choose one of"),
         ({"--live": "r", "ID": "r-1"}, "ID", "does not go with --live"),
         ({"--live": "r", "--import": "f"}, "--import", "does not go with --live"),
+        ({"ID": "r-1", "--import": "f"}, "ID", "beside --import it is only for --verify"),
         ({"--export": "svg", "--json": True}, "--json", "does not go with --export"),
         ({"ID": "r-1", "--output": "o"}, "--output", "only for --export"),
         ({"ID": "r-1", "--from": "1s", "--at": "1s"}, "--from", "only for --export"),
