@@ -114,7 +114,7 @@ def summarise(replay: Replay) -> Summary:
     figures = list(replay.game.figures(course)) if isinstance(replay.game, HasFigures) else []
     for _ in course:  # What the game has left over, or all of it.
         pass
-    duration_s = replay.seconds_at(replay.ticks)
+    duration_s = _duration_s(replay)
     return Summary(
         match_id=replay.started.match,
         game=replay.started.game,
@@ -211,13 +211,32 @@ def _marks(replay: Replay) -> Iterator[Mark]:
             yield Mark(
                 kind="ended",
                 tick=tick,
-                at_s=replay.seconds_at(tick),
+                at_s=_happened_s(replay, index, tick),
                 seat=event.winner,
                 scores=event.scores,
             )
         elif (kind := _KINDS.get(type(event))) is not None:
             lasted_s = _pause_s(replay, index) if kind == "paused" else None
-            yield Mark(kind=kind, tick=tick, at_s=replay.seconds_at(tick), lasted_s=lasted_s)
+            at_s = _happened_s(replay, index, tick)
+            yield Mark(kind=kind, tick=tick, at_s=at_s, lasted_s=lasted_s)
+
+
+def _happened_s(replay: Replay, index: int, tick: int) -> float:
+    """Return when an event was that is no input, in seconds from the start.
+
+    A turn-based game has no clock of its own: much may happen between two moves.
+    """
+    if replay.game.tick_hz or not replay.times:
+        return replay.seconds_at(tick)
+    return round((replay.times[index] - replay.times[0]) / 1e6, 3)
+
+
+def _duration_s(replay: Replay) -> float:
+    """Return how long the match took; of a turn-based one that is live, until its last move."""
+    for index, event in enumerate(replay.events):
+        if isinstance(event, MatchEnded):
+            return _happened_s(replay, index, replay.ticks)
+    return replay.seconds_at(replay.ticks)
 
 
 def _pause_s(replay: Replay, index: int) -> float | None:

@@ -207,3 +207,27 @@ def test_a_match_that_has_just_begun_has_no_inputs_a_second() -> None:
     events: list[MatchStarted] = [started(CONNECT_FOUR, 1, {}, 2)]
     summary = summarise(Replay(events, GAMES))
     assert (summary.duration_s, summary.inputs[0].per_second) == (0.0, None)
+
+
+def test_in_a_turn_based_game_all_but_moves_have_the_times_at_which_they_were() -> None:
+    played = connect_four(1, 7)
+    state = played.at(played.ticks)
+    events: list[MatchEvent] = [
+        *played.events,
+        MatchPaused(match=MATCH, tick=2),
+        MatchResumed(match=MATCH, tick=2, run=1),
+        ended(CONNECT_FOUR, state, 2, "turn_timeout", 0),
+    ]
+    times = [*played.times, *(5 * SECOND + at * SECOND for at in (10, 14, 44))]
+    summary = summarise(Replay(events, GAMES, times))
+    assert [(mark.kind, mark.at_s) for mark in summary.timeline] == [
+        ("started", 0.0),
+        ("move", 1.0),
+        ("move", 8.0),
+        ("paused", 10.0),
+        ("resumed", 14.0),
+        ("ended", 44.0),
+    ]
+    assert summary.duration_s == 44.0
+    # The clock of the system was set back.
+    assert summarise(Replay(events, GAMES, [*times[:-1], 0])).duration_s == 14.0
