@@ -16,6 +16,7 @@ from urllib.parse import quote
 import msgspec
 
 from service.errors import ServiceError
+from service.eventstore.durable_files import move
 from service.eventstore.records import Row
 
 if TYPE_CHECKING:
@@ -96,17 +97,11 @@ class ArchiveWriter:
         self._connection.executemany(_INSERT, rows)
 
     def finish(self, file: Path) -> None:
-        """Complete the file, sync it to the disk, and move it to its name."""
+        """Complete the file, and move it to its name, all synced to the disk."""
         self._connection.execute(_INDEX)
         self._connection.execute("COMMIT")
         self._connection.close()
-        for path in (self._draft, self._draft.parent):
-            synced = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(synced)
-            finally:
-                os.close(synced)
-        self._draft.rename(file)
+        move(self._draft, file)
 
     def discard(self) -> None:
         """Remove what was written; nothing happens after `finish`."""

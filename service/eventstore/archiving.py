@@ -16,6 +16,7 @@ from service.eventstore.archive_cycles import CycleFinder
 from service.eventstore.archive_file import ArchiveFiles, ArchiveWriter, Digest
 from service.eventstore.archive_proof import NotProved, Walk, prove
 from service.eventstore.codec import encode
+from service.eventstore.durable_files import make_directory
 from service.eventstore.lock import LogInUse
 from service.eventstore.postgres_schema import TRY_SHARED_TRANSACTION_LOCK, is_postgres
 from service.eventstore.records import Head, Row, chain, new_event_id
@@ -190,7 +191,7 @@ async def _write(walk: Walk, proved: Proved, directory: Path) -> Made:
 
 def _writer(directory: Path) -> ArchiveWriter:
     try:
-        directory.mkdir(mode=0o750, parents=True, exist_ok=True)
+        make_directory(directory, 0o750)
         return ArchiveWriter(directory / ".archive.partial")
     except OSError as error:
         raise ArchiveRefused(f"the archive can't be written: {error}") from error

@@ -13,6 +13,7 @@ from service.domain.events.access import SessionsRevoked
 from service.domain.personal_data import NO_PERSONAL_DATA
 from service.errors import ConfigurationError
 from service.eventstore import migrate
+from service.eventstore.durable_files import make_directory, move, sync
 from service.eventstore.inspection import LogFiles
 from service.eventstore.lock import LogLock
 from service.eventstore.plan import Append
@@ -97,16 +98,14 @@ def back_up(database: Path, data_dir: Path, directory: Path, progress: Progress)
     folder = directory / f"ws-service-{_now()}"
     draft = directory / f".{folder.name}.partial"
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(directory, 0o700)
         draft.mkdir(mode=0o700)
         _copy_database(database, draft / DATABASE)
         for name in SECRETS:
             if (data_dir / name).exists():
                 _copy_private(data_dir / name, draft / name)
         head = verify_copy(draft / DATABASE, progress)
-        _sync(draft)
-        draft.rename(folder)
-        _sync(directory)
+        move(draft, folder)
     except (OSError, sqlite3.DatabaseError) as error:
         raise BackupError(f"the backup can't be written: {error}") from error
     finally:
@@ -157,7 +156,7 @@ def restore(
         side_file = database.with_suffix(".head")
         (draft / side_file.name).replace(side_file)
         (draft / database.name).replace(database)
-        _sync(database.parent)
+        sync(database.parent)
     except (OSError, sqlite3.DatabaseError) as error:
         raise BackupError(f"the backup can't be restored: {error}") from error
     finally:
@@ -259,7 +258,7 @@ def _move_aside(database: Path, secrets: list[Path]) -> Path | None:
         aside.mkdir(mode=0o700)
     for file in files:
         file.rename(aside / file.name)
-    _sync(aside)
+    sync(aside)
     return aside
 
 
@@ -291,12 +290,3 @@ def _revocation(row: Row) -> SessionsRevoked:
 
 def _now() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
-
-
-def _sync(directory: Path) -> None:
-    """Sync the entries of a directory to the disk."""
-    file = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

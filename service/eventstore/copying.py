@@ -17,6 +17,7 @@ from sqlalchemy.pool import NullPool
 
 from service.errors import ConfigurationError, ServiceError
 from service.eventstore import migrate, stream_index
+from service.eventstore.durable_files import make_directory, move
 from service.eventstore.inspection import LogFiles
 from service.eventstore.integrity import ChainCheck
 from service.eventstore.lock import LogInUse, LogLock
@@ -98,14 +99,14 @@ def _copy_to_file(source: str, path: Path, progress: Callable[[int, int], None])
     found = [one for one in (files.database, files.wal, files.journal) if one.exists()]
     if found:
         raise CopyRefused(f"there is a log at {found[0]}: move it away first")
-    files.database.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(files.database.parent, 0o700)
     directory = Path(tempfile.mkdtemp(prefix="copy-", dir=files.database.parent))
     try:
         draft = directory / "log.db"
         url = f"sqlite+aiosqlite:///{draft}"
         migrate.upgrade(url)
         head = _copy(source, url, progress)
-        draft.rename(files.database)
+        move(draft, files.database)
     finally:
         shutil.rmtree(directory)
     return head
