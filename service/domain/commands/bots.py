@@ -52,7 +52,7 @@ NAMES = (
     "ada", "bela", "cora", "dina", "emil", "fred", "gita", "hugo",
     "ines", "jan", "kira", "luis", "mona", "nils", "olga", "pia",
 )  # fmt: skip
-"""The names of bots: more than a room has seats."""
+"""The names of bots: so many can play in a room."""
 
 
 def check_level(game: Game, level: int) -> None:
@@ -84,7 +84,7 @@ class AddBot(MemberCommand, frozen=True):
         if room.phase == "playing":
             raise MatchAlreadyStarted
         seat = room.free_seat
-        if seat is None or len(room.players) >= len(NAMES):
+        if seat is None or len(room.bots) >= len(NAMES):
             raise RoomFull
         bot = new_bot(self.level, room.players)
         events: list[Event] = [PlayerSeated(room=room.id, user=bot, seat=seat)]
@@ -180,18 +180,21 @@ class MoveBot(msgspec.Struct, frozen=True):
         return call_rules(match, context, lambda game: self._decided(game, match, snapshot))
 
     def _decided(self, game: Game, match: Match, snapshot: MatchSnapshot) -> list[Event]:
-        state, inputs = copy_state(game, snapshot.state), list[MatchInput]()
+        state = copy_state(game, snapshot.state)
+        inputs, held = list[MatchInput](), list[MatchInput]()
         for move in self.moves[:MOVES_MAX]:
             events = game.decide(state, self.seat, move)
             tick = snapshot.input_tick + (0 if match.pace == "ticks" else len(inputs))
             made = input_events(match, tick, self.seat, None, events)
-            inputs += with_shown(made, game, match, state)
+            shown = list(with_shown(made, game, match, state))
             for event in events:
                 game.apply(state, event)
-        if match.pace == "ticks":
-            # All of them take effect at one tick, and the last one says which keys are held.
-            inputs = inputs[-1:]
-        return with_times(inputs, game, match, snapshot)
+            if match.pace == "ticks" and game.key_in(move) is not None:
+                # All of them take effect at one tick, and the last one says which keys are held.
+                held = shown[-1:] or held
+            else:
+                inputs += shown
+        return with_times([*inputs, *held], game, match, snapshot)
 
 
 class ForfeitBot(MatchCommand, frozen=True):

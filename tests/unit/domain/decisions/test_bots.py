@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from service.domain.commands.bots import NAMES, AcceptBot, AddBot, ForfeitBot, MoveBot, OfferBot
@@ -33,11 +34,16 @@ from service.domain.events.matchmaking import SearchBotOffered
 from service.domain.events.nodes import NodeStarted
 from service.domain.events.rooms import PlayerSeated, RoomBecameReady, RoomClosed
 from service.domain.ids import bot_level, is_bot
+from service.domain.projections.matches import Match
+from service.games.catalogue import Catalogue
+from service.games.options import set_up
 from service.games.protocol import RulesFailed
+from service.replay.run import Run
 from service.settings.sections.play import Times
+from tests.secret_games import Digs
 from tests.unit.domain.decisions.histories import ANA, BEN, tab
 from tests.unit.domain.scenario import Scenario, scenario
-from tests.unit.domain.story import ROOM
+from tests.unit.domain.story import ROOM, Story
 
 ADA = "bot:ada:1"
 DOWN = {"direction": "ArrowDown", "action": "down"}
@@ -226,6 +232,56 @@ def test_of_several_keys_at_once_the_last_state_is_recorded() -> None:
 def test_a_key_that_is_held_already_is_no_input() -> None:
     one = plays()
     one.when(MoveBot(match_of(one), 1, 0, [{**DOWN, "action": "up"}])).then_nothing()
+
+
+class BigDig(Digs):
+    """Digging with bots, for many."""
+
+    bot_levels = 1
+    seats = range(2, 40)
+
+
+class DigStory(Story):
+    """A service that offers digging."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.games = Catalogue([BigDig()])
+        self.context = msgspec.structs.replace(self.context, games=self.games)
+
+    def run_of(self, match: Match) -> Run:
+        if match.id not in self.runs:
+            state = set_up(self.games["digs"], match.seed, {}, len(match.players))
+            self.runs[match.id] = Run(self.games["digs"], state)
+        return self.runs[match.id]
+
+
+def digs(seats: int, people: int) -> Scenario:
+    """Begin with people in a room with so many seats."""
+    one = Scenario(DigStory())
+    users = range(ANA, ANA + people)
+    sockets = {user: one.story.open(user) for user in users}
+    plan = RoomPlan(game="digs", options={"seats": seats})
+    one.given(CreateRoom(ANA, sockets[ANA], ROOM, plan))
+    for user in users[1:]:
+        one.given(JoinRoom(user, sockets[user], ROOM, "player", None, None))
+    return one
+
+
+def test_of_several_moves_at_once_that_are_no_keys_all_are_recorded() -> None:
+    one = digs(2, 1).given(SetReady(ANA, ROOM, ready=True), AddBot(ANA, ROOM, 1))
+    moves = [{"mark": mark} for mark in "abc"]
+    events = one.when(MoveBot(match_of(one), 1, 0, moves)).then_types(*["match.input"] * 3)
+    made = [event for event in events if isinstance(event, MatchInput)]
+    assert {event.tick for event in made} == {0}
+    assert [msgspec.json.decode(event.input)["mark"] for event in made] == ["a", "b", "c"]
+
+
+def test_many_people_in_a_room_take_no_names_from_bots() -> None:
+    many = digs(30, len(NAMES) + 1)
+    many.given(*[AddBot(ANA, ROOM, 1) for _ in range(len(NAMES) - 4)])
+    seats = len(many.story.world.rooms.rooms[ROOM].players)
+    assert seats == 2 * len(NAMES) - 3
 
 
 @pytest.mark.parametrize("seat", [0])
