@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TypeAlias, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
 from service.client import Refused
 from service.games.bots import BOT_HZ
 from service.games.chance import Chance
-from service.games.protocol import Sight
-from service.games.shield import rules_of
+from service.games.protocol import Sight, view_type
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -65,7 +64,7 @@ class BotUser:
         self._chance = chance
         self._legal_moves = legal_moves
         self._match = ""
-        self._view_type: Any = get_type_hints(type(rules_of(game)).view)["return"]
+        self._view_type: Any = view_type(game)
         self._room: str | None = None
         self._seat: int | None = None
         self._latest: Message | None = None

@@ -8,7 +8,7 @@ import sys
 import time
 from datetime import timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import msgspec
@@ -21,6 +21,7 @@ from service.cli.plain_frames import PlainFrames, ending_with_the_pipe
 from service.cli.token import make_token
 from service.client import Closed, Refused, connect
 from service.errors import ServiceError
+from service.games.protocol import view_type
 from service.replay.terminal import paint_view, plain
 from service.replay.times import seconds_as_text
 from service.settings import load_settings
@@ -199,4 +200,4 @@ async def _print_frames(client: AsyncIterable[Message], watched: Watched) -> Non
 
 @cache
 def _view_type(game: str) -> Any:
-    return get_type_hints(type(known_games()[game]).view)["return"]
+    return view_type(known_games()[game])

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
+import msgspec
 import pytest
 
 from service.games import shield
 from service.games.checking import GameFaulty, check_game
 from service.games.figures import HasFigures
-from service.games.protocol import Game, InvalidMove, Result, RulesFailed
+from service.games.pong import PONG, PongView
+from service.games.protocol import Game, InvalidMove, Result, RulesFailed, view_type
 from service.games.shield import rules_of, shielded
 from tests.unit.games.faulty_games import Nim
 
@@ -106,6 +108,29 @@ def test_all_but_the_calls_is_that_of_the_game() -> None:
     assert rules_of(nim) is nim
     with pytest.raises(AttributeError):
         _ = game.other  # type: ignore[attr-defined]  # that is the point
+
+
+class Untyped(Nim):
+    """Rules that do not say what their views are."""
+
+    def view(self, state, viewer):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - the point
+        return super().view(state, viewer)
+
+
+class NotThere(Nim):
+    """Rules with an annotation that only a type checker can read."""
+
+    def view(self, state: Any, viewer: int | None) -> "Nowhere":  # type: ignore[name-defined]  # noqa: F821, UP037 - the point
+        return super().view(state, viewer)
+
+
+@pytest.mark.parametrize(
+    ("game", "kind"),
+    [(PONG, PongView), (Nim(), msgspec.Struct), (Untyped(), Any), (NotThere(), Any)],
+)
+def test_the_type_of_views_is_what_the_rules_say(game: Game, kind: object) -> None:
+    assert view_type(game) is kind
+    assert view_type(shielded(game)) is kind
 
 
 def test_a_game_that_hangs_or_exits_in_its_check_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
