@@ -52,6 +52,16 @@ class Owners(Protocol):
         """Ask for all that shows a live match to a socket that has joined its room."""
 
 
+class Shows(Protocol):
+    """Shows the live matches that this node runs; returns whether it runs the one of a room."""
+
+    def show(self, room: Room, seat: int | None, socket: SocketId, /) -> bool:
+        """Send the live match of a room to one socket."""
+
+    def repeat(self, room: Room, seat: int | None, /) -> bool:
+        """Send the state of the live match of a room again: to a seat, or to its spectators."""
+
+
 class _Due(msgspec.Struct):
     """A state that has not come yet."""
 
@@ -76,12 +86,22 @@ class MissedStates:
     """What the sockets of this node have not been shown yet of matches that other nodes run."""
 
     def __init__(
-        self, world: World, node: Owner, owners: Owners, clock: Callable[[], float]
+        self,
+        world: World,
+        node: Owner,
+        owners: Owners,
+        shows: Shows,
+        clock: Callable[[], float],
     ) -> None:
-        """Ask `owners` for what is missing at `node`; `clock` is monotonic, in seconds."""
+        """Ask `owners` for what is missing at `node`, or have it shown by `shows`.
+
+        The latter runs the matches that this node has taken over meanwhile. `clock` is monotonic,
+        in seconds.
+        """
         self._world = world
         self._node = node
         self._owners = owners
+        self._shows = shows
         self._clock = clock
         self._states: dict[RoomId, dict[int | None, _Due]] = {}
         """By room, and by the seat of the viewers; spectators have none."""
@@ -151,32 +171,54 @@ class MissedStates:
             return
         now = self._clock()
         for room_id, expected in list(self._states.items()):
-            seats = self._seats_shown(next(iter(expected.values())).match)
             for seat, due in list(expected.items()):
-                if seat not in seats:
+                if self._is_state_settled(seat, due, now):
                     del expected[seat]
-                elif now >= due.ask_at:
-                    self._owners.ask_to_repeat(room_id, seat)
-                    due.ask_at, due.pause_s = _later(now, due.pause_s)
             if not expected:
                 del self._states[room_id]
         for socket, joined in list(self._joined.items()):
-            room = self._room_of(joined.match)
-            if room is None or not room.has_joined(joined.user, socket):
+            if self._is_show_settled(socket, joined, now):
                 del self._joined[socket]
-            elif now >= joined.ask_at:
-                self._owners.ask_to_show(room.id, joined.user, socket)
-                joined.ask_at, joined.pause_s = _later(now, joined.pause_s)
 
-    def _seats_shown(self, match: MatchId) -> frozenset[int | None]:
-        """Return the seats with sockets of this node in a match that another node runs."""
-        room = self._room_of(match)
-        return frozenset() if room is None else frozenset(self._seats_here(room))
+    def _is_state_settled(self, seat: int | None, due: _Due, now: float) -> bool:
+        """Return whether a state need not be waited for, after asking for it if it is time."""
+        room = self._room_of(due.match)
+        if room is None or seat not in self._seats_here(room):
+            return True
+        if now < due.ask_at:
+            return False
+        due.ask_at, due.pause_s = _later(now, due.pause_s)
+        return self._repeat(room, seat)
+
+    def _is_show_settled(self, socket: SocketId, joined: _Joined, now: float) -> bool:
+        """Return whether a socket need not be shown its match, after asking if it is time."""
+        room = self._room_of(joined.match)
+        if room is None or not room.has_joined(joined.user, socket):
+            return True
+        if now < joined.ask_at:
+            return False
+        joined.ask_at, joined.pause_s = _later(now, joined.pause_s)
+        return self._show(room, joined.user, socket)
+
+    def _repeat(self, room: Room, seat: int | None) -> bool:
+        """Have a state sent again; return whether that is done."""
+        if not self._world.nodes.is_elsewhere(room.id, self._node):
+            return self._shows.repeat(room, seat)
+        self._owners.ask_to_repeat(room.id, seat)
+        return False
+
+    def _show(self, room: Room, user: UserId, socket: SocketId) -> bool:
+        """Have a match shown to a socket; return whether that is done."""
+        if not self._world.nodes.is_elsewhere(room.id, self._node):
+            return self._shows.show(room, room.seat_of(user), socket)
+        self._owners.ask_to_show(room.id, user, socket)
+        return False
 
     def _room_of(self, match: MatchId) -> Room | None:
-        """Return the room of a match that is live, and run by another node."""
-        is_live = match in self._world.matches.live and self._is_run_elsewhere(match)
-        return self._world.rooms.rooms[room_of(match)] if is_live else None
+        """Return the room of a match that is live."""
+        if match not in self._world.matches.live:
+            return None
+        return self._world.rooms.rooms[room_of(match)]
 
     def _is_run_elsewhere(self, match: MatchId) -> bool:
         return self._world.nodes.is_elsewhere(room_of(match), self._node)

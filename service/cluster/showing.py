@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -25,7 +25,7 @@ from service.cluster.envelopes import (
     seen_by,
 )
 from service.cluster.frames import ROOMS_SPARE
-from service.cluster.missed import MissedStates
+from service.cluster.missed import MissedStates, Shows
 from service.domain.events.matches import room_of
 from service.domain.ids import Owner
 from service.protocol import v1
@@ -36,23 +36,12 @@ if TYPE_CHECKING:
 
     from service.bus.port import Reply
     from service.cluster.frames import FrameSender
-    from service.domain.ids import MatchId, RoomId, SocketId
-    from service.domain.projections.room import Room
+    from service.domain.ids import MatchId, RoomId
 
 WAITING_BYTES_MAX = 8 * 1024 * 1024
 """How much of one node may wait for the fold; beyond it the oldest is dropped."""
 
 logger = get_logger(__name__)
-
-
-class Shows(Protocol):
-    """Shows the live matches that this node runs."""
-
-    def show(self, room: Room, seat: int | None, socket: SocketId) -> None:
-        """Send the live match of a room to one socket."""
-
-    def repeat(self, room: Room, seat: int | None) -> None:
-        """Send the state of the live match of a room again: to a seat, or to its spectators."""
 
 
 class _Waiting:
@@ -90,7 +79,7 @@ class FrameReceiver:
         self._waiting: dict[Owner, _Waiting] = {}
         self._newest: dict[tuple[RoomId, bool, int | None], tuple[MatchId, int, int]] = {}
         """The match, run and tick that were shown last, by room; apart for spectators and seats."""
-        self.missed = MissedStates(sender.world, link.node, sender, clock)
+        self.missed = MissedStates(sender.world, link.node, sender, shows, clock)
         link.bus.subscribe(f"ws.{link.realm}.to.{link.node.node}", self._receive)
         link.bus.serve(f"ws.{link.realm}.announce.{link.node.node}", self._announce)
 

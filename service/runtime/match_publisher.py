@@ -129,24 +129,28 @@ class MatchPublisher:
         except Exception as error:  # noqa: BLE001 - it harms this match alone
             self._matches.fail(live, error)
 
-    def show(self, room: Room, seat: int | None, socket: SocketId) -> None:
-        """Send the live match of a room to one socket; `seat` is None for a spectator."""
+    def show(self, room: Room, seat: int | None, socket: SocketId) -> bool:
+        """Send the live match of a room to one socket; `seat` is None for a spectator.
+
+        Returns False where this node does not run it.
+        """
         live = self._matches.get(room.match)
         if live is None or live.failed:
-            return
+            return False
         try:
             self._show(live, room, seat, socket)
         except Exception as error:  # noqa: BLE001 - it harms this match alone
             self._matches.fail(live, error)
+        return True
 
-    def repeat(self, room: Room, seat: int | None) -> None:
+    def repeat(self, room: Room, seat: int | None) -> bool:
         """Publish the state of the live match of a room again, to a seat or to the spectators.
 
-        One that is being recorded or ended is published after that.
+        Returns False where this node does not run it, or has to record an outcome before.
         """
         live = self._matches.get(room.match)
         if live is None or live.failed or live.recording:
-            return
+            return False
         viewer = SPECTATOR if seat is None else seated(seat)
         audience, delay_s = to_viewer(room, viewer)
         try:
@@ -154,6 +158,7 @@ class MatchPublisher:
             self._publisher.publish(msgspec.structs.replace(state, delay_s=delay_s))
         except Exception as error:  # noqa: BLE001 - it harms this match alone
             self._matches.fail(live, error)
+        return True
 
     def show_again(self, room_id: RoomId, user: UserId, socket: SocketId) -> None:
         """Repeat what a socket was sent when it joined a room; nothing if it has not."""

@@ -72,11 +72,13 @@ class Site:
         self.receiver = FrameReceiver(self.sender, self, node.time)
         node.engine.subscribe(self.receiver.missed.observe)
 
-    def show(self, room: Any, seat: int | None, socket: str) -> None:
+    def show(self, room: Any, seat: int | None, socket: str) -> bool:
         self.shown.append((room.id, seat, socket))
+        return self.node.matches.get(room.match) is not None
 
-    def repeat(self, _room: Any, seat: int | None) -> None:
+    def repeat(self, room: Any, seat: int | None) -> bool:
         self.repeated.append(seat)
+        return self.node.matches.get(room.match) is not None
 
     def state(
         self, tick: int, *, run: int = 0, clocks: tuple[Any, ...] = (), **fields: Any

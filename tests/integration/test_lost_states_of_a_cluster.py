@@ -115,10 +115,27 @@ async def test_the_owner_by_then_is_asked() -> None:
     assert await pair.cluster.hand_over("room", pair.one.node, pair.sites[2].node)
     assert await asked(pair, pair.two) == [Repeat("room", 1)]
     assert (pair.one.repeated, pair.sites[2].repeated) == ([], [1])
-    # A node asks nobody for a match that it runs itself.
+
+
+async def test_a_node_that_has_taken_the_match_over_shows_its_own_sockets_what_they_missed() -> (
+    None
+):
+    pair = await begun()
+    other_tab = await pair.cluster.open(BEN, pair.two.node)
+    await pair.cluster.do(pair.one.node, JoinRoom(BEN, other_tab, "room", "player", None, None))
     await move(pair)
-    assert await pair.cluster.hand_over("room", pair.sites[2].node, pair.two.node)
+    assert await pair.cluster.hand_over("room", pair.one.node, pair.two.node)
+    live = pair.two.node.matches.get("room-1")
+    assert live is not None
+    pair.two.node.matches.remove("room-1")
+    # It has to be read from the log first.
+    assert await asked(pair, pair.two) == []
+    pair.two.node.matches.add(live)
+    assert await asked(pair, pair.two, 2 * PATIENCE_S) == []
+    assert pair.two.repeated == [1, 1]
+    assert pair.two.shown == 2 * [("room", 1, other_tab)]
     assert await asked(pair, pair.two, 100) == []
+    assert len(pair.two.repeated) == len(pair.two.shown) == 2
 
 
 async def test_only_for_sockets_that_are_there_a_state_is_asked_for() -> None:
