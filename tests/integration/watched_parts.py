@@ -38,7 +38,7 @@ from service.settings.sections.broadcasts import BroadcastLimits
 from service.settings.sections.connections import SlowLimits
 from service.settings.sections.storage import BacklogLimits
 from service.telemetry import Metrics
-from tests.integration.node_parts import Cluster, Node
+from tests.integration.node_parts import Cluster, Node, Time
 from tests.integration.routing_parts import Net, NodeLink
 from tests.secret_games import SECRET_GAMES
 
@@ -79,7 +79,9 @@ class WatchedNode(Node):
         """Let it reach the sockets of other nodes."""
         self.link = NodeLink(self, net)
         self.sender = FrameSender(self.hub, self.world, self.link)
-        self.missed = FrameReceiver(self.sender, self.match_publisher, self.time).missed
+        self.patience = Time()
+        """The time for which it waits for what may be lost."""
+        self.missed = FrameReceiver(self.sender, self.match_publisher, self.patience).missed
         self.engine.subscribe(self.missed.observe)
         self.match_publisher._publisher = self.sender  # noqa: SLF001 - the test makes it late
 
@@ -194,10 +196,10 @@ class WatchedCluster(Cluster):
     async def heal(self) -> None:
         """Let the bus lose nothing any more, and the nodes ask for what they miss."""
         self.is_cut = False
-        self.time.now += 2 * PAUSE_MAX_S
         for node in self.nodes.values():
             assert isinstance(node, WatchedNode)
             if self.net is not None:
+                node.patience.now += 2 * PAUSE_MAX_S
                 node.missed.check()
         await self.settle()
 
