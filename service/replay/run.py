@@ -175,11 +175,14 @@ def ticks_taken(inputs: Iterable[MatchInput], tick: int = 0) -> int:
     return tick
 
 
-def rebuild(match: Match, events: Sequence[Event], game: Game) -> tuple[Run, list[MatchOutcome]]:
+def rebuild(
+    match: Match, events: Sequence[Event], game: Game, later: int = 0
+) -> tuple[Run, list[MatchOutcome]]:
     """Rebuild a live match at its last logged tick, from the events since `match.replay_from`.
 
-    In a turn-based game that is the tick after the last input. Also returns the outcomes of the
-    steps that are missing in the log because the process died before they were committed.
+    In a turn-based game that is the tick after the last input; in one with ticks it may be a
+    `later` tick. Also returns the outcomes of the steps that are missing in the log, because the
+    process died before they were committed.
     """
     base = next((one for one in reversed(events) if isinstance(one, MatchCheckpoint)), None)
     if base is None:
@@ -190,7 +193,7 @@ def rebuild(match: Match, events: Sequence[Event], game: Game) -> tuple[Run, lis
     inputs = [one for one in events if isinstance(one, MatchInput) and one.tick >= run.tick]
     for event in inputs:
         run.add_input(event)
-    until = match.tick if game.tick_hz else ticks_taken(inputs, run.tick)
+    until = max(match.tick, later) if game.tick_hz else ticks_taken(inputs, run.tick)
     logged = {event.tick for event in events if isinstance(event, MatchOutcome)}
     unlogged: list[MatchOutcome] = []
     while run.tick < until and game.result(run.state) is None:

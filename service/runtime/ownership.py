@@ -307,7 +307,7 @@ class MatchOwnership:
         return self._owns(room_of(match.id))
 
     async def _continue(self, match: Match, events: Sequence[Event], *, moved: bool) -> None:
-        run, unlogged = self._ticker.rebuild(match, events)
+        run, unlogged = self._ticker.rebuild(match, events, is_lost=not moved)
         live = self._ticker.add(match, self._world.rooms.rooms[room_of(match.id)], run)
         live.paused = match.pace != "free"
         self._measure_absences(live)

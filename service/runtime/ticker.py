@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from service.domain.commands.ending import VoidMatch
 from service.domain.events.matches import (
+    MatchCheckpoint,
     MatchEnded,
     MatchInput,
     MatchOutcome,
@@ -19,6 +20,7 @@ from service.domain.events.matches import (
     MatchStarted,
     MatchSuspended,
     MatchTurnNoted,
+    room_of,
 )
 from service.domain.events.presence import SocketClosed
 from service.domain.events.rooms import SeatTaken, SpectatorJoined
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from service.domain.projections.matches import Match
     from service.domain.projections.room import Room
     from service.games.catalogue import Catalogue
+    from service.games.protocol import Game
     from service.replay.run import Run
     from service.runtime.engine import Engine
     from service.runtime.live_matches import LiveMatches
@@ -77,15 +80,37 @@ class Ticker:
         self._recorder = MatchRecorder(engine, matches, self._recorded, metrics)
         self._slots = TickSlots(clock())
 
-    def rebuild(self, match: Match, events: Sequence[Event]) -> tuple[Run, list[MatchOutcome]]:
-        """Rebuild a match at its last logged tick; raise what its rules raise, or `RulesFailed`."""
+    def rebuild(
+        self, match: Match, events: Sequence[Event], *, is_lost: bool = False
+    ) -> tuple[Run, list[MatchOutcome]]:
+        """Rebuild a match at its last logged tick; raise what its rules raise, or `RulesFailed`.
+
+        In a match with ticks and secrets that may be one of a hidden input or outcome, and would
+        tell of it. Where its node `is_lost` it goes on from the tick of the next checkpoint.
+        """
         game = self._games.rules(match.game, match.rules_version, match.id)
         if game is None:
             raise RulesFailed(
                 f"Match {match.id} began with version {match.rules_version} of the rules of "
                 f"{match.game}, which is not here."
             )
-        return rebuild(match, events, game)
+        later = 0
+        if is_lost and match.has_secrets and not (match.paused or match.suspended):
+            later = self._next_checkpoint(match, events, game)
+        return rebuild(match, events, game, later)
+
+    def _next_checkpoint(self, match: Match, events: Sequence[Event], game: Game) -> int:
+        """Return the tick of the first checkpoint that is not in the log, though all else is."""
+        ticks = self._checkpoint_ticks(game)
+        phase = self._engine.world.rooms.rooms[room_of(match.id)].created_at % ticks
+        logged = (one.tick for one in events if isinstance(one, MatchCheckpoint))
+        least = max(match.tick, 1 + max(logged, default=0))
+        return least + (phase - least) % ticks
+
+    def _checkpoint_ticks(self, game: Game) -> int:
+        """Return how many ticks lie between two checkpoints; without ticks, how many inputs."""
+        ticks = max(1, round(self._checkpoint_s * game.tick_hz))
+        return ticks if game.tick_hz else CHECKPOINT_INPUTS
 
     async def run(self) -> None:
         """Step the matches that are due, until cancelled."""
@@ -254,9 +279,7 @@ class Ticker:
 
     def add(self, match: Match, room: Room, run: Run) -> LiveMatch:
         """Add a match, which stands still until `go_on`, or until it is resumed by an event."""
-        ticks = max(1, round(self._checkpoint_s * run.game.tick_hz))
-        checkpoint_ticks = ticks if run.game.tick_hz else CHECKPOINT_INPUTS
-        live = LiveMatch(match, room, run, checkpoint_ticks)
+        live = LiveMatch(match, room, run, self._checkpoint_ticks(run.game))
         self._matches.add(live)
         if run.game.tick_hz:
             live.wanted = self._publisher.frame_rates(room)

@@ -264,7 +264,7 @@ STEP = st.one_of(
     st.tuples(st.just("history"), st.integers(0, 9)),
     st.tuples(st.just("time"), st.integers(1, 30)),
     st.tuples(st.just("drop"), st.just(BEN)),
-    st.sampled_from([("cut",), ("heal",), ("timeout",)]),
+    st.sampled_from([("cut",), ("heal",)]),
 )
 
 ROUND = ("round",)

@@ -12,6 +12,7 @@ import pytest
 from service.domain.commands.bots import AddBot
 from service.domain.commands.seats import SetReady
 from service.domain.events.matches import MatchInput
+from service.replay.replay import Replay
 from service.runtime.bots import BotPlayers
 from service.telemetry import Metrics
 from tests.integration.test_bots_of_a_cluster import AtOnce
@@ -20,10 +21,11 @@ from tests.integration.test_secrets import (
     BEN,
     MATCH,
     Run,
+    Told,
     assert_same,
     run_of,
 )
-from tests.integration.watched_parts import ROOM, match_events_of
+from tests.integration.watched_parts import ROOM, catalogue, match_events_of
 
 STORY = [
     ("move", ANA, {"say": "a"}),
@@ -116,3 +118,40 @@ def test_a_timeout_tells_nobody_who_had_moved_in_secret(names: tuple[str, ...]) 
     assert any(b"out_of_patience" in text for text in told[0].by_door["socket 0 of 2"])
     assert_same(told[0], told[1])
     assert_same(told[0], told[2])
+
+
+async def after_a_loss(game: str, seed: int, secret: Sequence[dict[str, Any]]) -> Told:
+    """Play until the node of the match is lost, and with the next one; return what is told."""
+    run = Run(game, ("n1", "n2"), seed)
+    await run.begin()
+    lost, next_one = run.one, run.two
+    await run.do(("time", 130))
+    for move in secret:
+        await run.cluster.move(lost, ANA, move)
+    await run.do(("time", 10))
+    run.others = [one for one in run.others if one.connection.socket.startswith("n2")]
+    await run.cluster.kill(lost, by=next_one)
+    run.one = next_one
+    await run.do(("time", 60))
+    await run.do(("visit", 1))
+    events = match_events_of(next_one, MATCH)
+    assert Replay(events, catalogue(), [0] * len(events)).verify() is None
+    return await run.told()
+
+
+@pytest.mark.parametrize(
+    ("game", "seeds", "secret"),
+    [
+        ("digs", (7, 7), [{"mark": "x"}]),
+        ("digs", (7, 8), []),
+        ("hands", (7, 7), [{"hand": "rock"}]),
+        ("letters", (7, 7), [{"write": ["x"]}]),
+    ],
+)
+async def test_a_lost_node_tells_nothing_of_what_was_hidden_last(
+    game: str, seeds: tuple[int, int], secret: Sequence[dict[str, Any]]
+) -> None:
+    """Neither by the tick from which the match goes on, nor by what is left of a turn."""
+    without = await after_a_loss(game, seeds[0], [])
+    assert any(b"game:paused" in text for texts in without.by_door.values() for text in texts)
+    assert_same(without, await after_a_loss(game, seeds[1], secret))

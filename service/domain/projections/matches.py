@@ -86,7 +86,9 @@ class Match(msgspec.Struct):
         clock = self.clock
         if clock is None or not clock.clocks_ms:
             return []
-        return clock.after(0 if turn_left_ms is None else clock.ends_in_ms - turn_left_ms)
+        spent_ms = 0 if turn_left_ms is None else clock.ends_in_ms - turn_left_ms
+        # After a crash more may be left than at the last input, which nothing was noted of.
+        return clock.after(max(0, spent_ms))
 
     def tick_shown(self, viewer: str, tick: int) -> int:
         """Return what a viewer is told that the latest tick is; `viewer` is their key.
@@ -133,12 +135,11 @@ class Matches(msgspec.Struct):
         match = self._advance(event)
         if match is None:
             return
-        match.turn_since = match.turn_noted = position
-        if event.spent_ms is UNSET:
-            match.turn_left_ms = _whole_turn_ms(match.turn_s)
-        else:
+        if not (match.has_secrets and event.hidden_from and _goes_on(match.clock, event)):
+            match.turn_since = match.turn_noted = position
+            match.turn_left_ms = _left_ms(match, event)
+        if event.spent_ms is not UNSET:
             match.clock = event.clock or None
-            match.turn_left_ms = event.clock.ends_in_ms if event.clock else None
         if event.held:
             match.pressing[event.seat] = event.held
         elif match.pressing:
@@ -216,6 +217,23 @@ class Matches(msgspec.Struct):
             if reached > match.tick:  # noqa: PLR1730 - as above
                 match.tick = reached
         return match
+
+
+def _goes_on(clock: ClockState | None, event: MatchInput) -> bool:
+    """Return whether a turn goes on after an input, as a phase in which others have yet to move.
+
+    Of a hidden one nothing is noted then: after a crash, what is left would tell when it was made.
+    """
+    if clock is None or not event.clock or event.spent_ms is UNSET:
+        return False
+    return event.clock.ends_in_ms == clock.ends_in_ms - event.spent_ms
+
+
+def _left_ms(match: Match, event: MatchInput) -> int | None:
+    """Return what is left of the turn that begins with an input."""
+    if event.spent_ms is UNSET:
+        return _whole_turn_ms(match.turn_s)
+    return event.clock.ends_in_ms if event.clock else None
 
 
 def _whole_turn_ms(turn_s: float | None) -> int | None:

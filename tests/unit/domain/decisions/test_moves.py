@@ -209,7 +209,11 @@ def test_rules_that_are_no_longer_available_cost_the_move() -> None:
 def test_game_events_of_a_seat_are_inputs_in_their_order() -> None:
     one = play("relay")
     events = [Dropped(1, 2), Dropped(1, 3)]
+    # Without ticks each takes one.
     assert input_events(match_of(one), 6, 1, "tab", events) == [
+        entered(event, tick=tick, seat=1, by="tab") for tick, event in enumerate(events, 6)
+    ]
+    assert input_events(match_of(play()), 6, 1, "tab", events) == [
         entered(event, tick=6, seat=1, by="tab") for event in events
     ]
     assert input_events(match_of(one), 6, 1, "tab", []) == []
