@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, expect
 
+import service as service_package
 from service.client import Client, connect
 from tests.acceptance.axe import serious_findings
 from tests.acceptance.page_people import (
@@ -33,6 +35,22 @@ async () => {
 }
 """
 """The sizes of the files that a page has loaded, also of those from the cache of the browser."""
+
+
+WEB = Path(service_package.__file__).parent / "web"
+
+RULES = """
+async (url) => {
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(await (await fetch(url)).text());
+  const said = (rules) => [...rules].map((rule) =>
+    rule.cssRules?.length && !rule.selectorText
+      ? [rule.constructor.name, rule.conditionText ?? rule.name ?? "", said(rule.cssRules)]
+      : rule.cssText.replaceAll("*:", ":").replace(/([,:(]) +/g, "$1"));
+  return said(sheet.cssRules);
+}
+"""
+"""What a style sheet says, as the browser has understood it, whatever the white space."""
 
 
 @pytest.fixture
@@ -111,6 +129,40 @@ async def test_every_place_fits_a_phone_and_has_no_barriers_in_either_theme(
             width = await person.page.evaluate("document.documentElement.scrollWidth")
             assert width <= viewport["width"], path
     assert person.complaints == []
+
+
+async def test_style_sheets_say_the_same_as_they_are_served_and_as_they_are_written(
+    service: Running, browser: Browser
+) -> None:
+    page = await browser.new_page()
+    await page.goto(f"{service.url}/healthz")
+    paths = [path.relative_to(WEB).as_posix() for path in WEB.rglob("*.css")]
+    assert len(paths) > 10
+    for path in paths:
+        served = await page.evaluate(RULES, f"/app/{path}")
+        assert served == await page.evaluate(RULES, f"/web/{path}"), path
+        assert served
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/replay/nothing-1", "There is no such match, or you may not see it."),
+        ("/player/nobody", "The link may be old, or mistyped."),
+        ("/room/nothing", "This room is closed."),
+        ("/room/%3Cb%3E", "There is no such room."),
+    ],
+)
+async def test_a_link_to_something_that_is_not_there_leads_to_the_lobby(
+    service: Running, browser: Browser, path: str, words: str
+) -> None:
+    person = await opened(browser, service, token_of("Ana")[1], path)
+    await expect(person.page.get_by_text(words)).to_be_visible()
+    # Nothing stands around that has no sense without it.
+    await expect(person.page.locator("main h2:visible, main input:visible")).to_have_count(0)
+    back = person.page.locator("main").get_by_role("link", name="To the lobby")
+    await back.or_(person.page.get_by_role("button", name="Back to lobby")).click()
+    await person.is_at("lobby")
 
 
 async def test_the_sign_in_form_has_no_barriers(

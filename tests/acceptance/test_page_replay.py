@@ -86,8 +86,14 @@ async def test_a_match_is_scrubbed_stepped_and_shared(service: Running, page: Pa
     assert await tick_of(page) == points[0]
 
     # The picture is that of the tick: what the service says, as the page draws it.
+    await page.evaluate("document.querySelector('ws-replay').dataset.kept = ''")
     await page.locator(".events a").last.click()
     await expect(page.locator(".events .is-now")).to_contain_text("0:04.0")
+    # Another moment of the same match is shown without reading it again, as by Back.
+    await page.evaluate("location.hash = 't=3'")
+    await shows(page, "replay.tick === 180")
+    await page.go_back()
+    await shows(page, "replay.tick === 90 && 'kept' in replay.dataset")
     await page.get_by_label("Time", exact=True).fill("120")
     await page.get_by_role("button", name="Share this moment").click()
     await expect(page).to_have_url(f"{service.url}/replay/{match}#t=2")

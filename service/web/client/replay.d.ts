@@ -14,7 +14,8 @@ export interface ReplaySummary {
  * `<ws-replay match="ID">`: plays a recorded match. Importing this module defines the element.
  *
  * Events: `ws-replay-summary` with `{ summary, match }`, `ws-replay-tick` with `{ tick, state }`,
- * `ws-replay-share` with `{ fragment }`, `ws-replay-live`.
+ * `ws-replay-share` with `{ fragment }`, `ws-replay-live`, `ws-replay-problem` with `{ message, status }`
+ * when the match can't be read, with the status of the answer, 0 without one.
  */
 export class WsReplay extends HTMLElement {
     /** The JWT of the user, or a function that returns one. */

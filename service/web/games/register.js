@@ -64,14 +64,18 @@ export function registerGame(name, view) {
  * The view of a game, loaded when it is first asked for. A game without one, or whose module fails, has
  * the plain view.
  * @param {string} name
- * @param {string | null} [page] the URL of its module, if it is not built in
+ * @param {string | null | (() => Promise<string | null>)} [page] the URL of its module, if it is not built
+ *   in, or what finds it
  * @returns {Promise<View>}
  */
 export async function viewOf(name, page = null) {
   if (!views.has(name)) {
     try {
       if (BUILT_IN[name]) await BUILT_IN[name]();
-      else if (page) await import(page);
+      else {
+        const url = typeof page === "function" ? await page() : page;
+        if (url) await import(url);
+      }
     } catch (error) {
       console.warn(`the view of ${name} could not be loaded:`, error);
     }

@@ -156,7 +156,8 @@ class RoomPage {
     if (this.#state) return this.#app.failed(error);
     const { code, message } = error;
     if (code === "WRONG_PASSWORD") return this.#enter("password");
-    this.#problem = code === "ROOM_NOT_FOUND" ? "This room is closed." : message;
+    const words = { ROOM_NOT_FOUND: "This room is closed.", BAD_MESSAGE: "There is no such room." };
+    this.#problem = words[code] ?? message;
     this.#enter("gone");
   }
 
@@ -553,6 +554,8 @@ class RoomPage {
     view.dataset.role = isPlayer ? "player" : "spectator";
     view.dataset.game = this.#state?.game ?? view.dataset.game ?? "";
     byId("stage").dataset.phase = phase;
+    // Who is not in the room can't talk there.
+    byId("room-side").hidden = phase === "gone" || phase === "password";
     const title = this.#game?.title ?? "Match";
     const names = this.#players.map(({ name }) => name).join(" against ");
     setText(byId("game-title"), names ? `${title}, ${names}` : title);

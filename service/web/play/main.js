@@ -239,11 +239,7 @@ async function show({ isNew = false, problem = "" } = {}) {
   shown = { name, key, app, mounted: null };
   const root = freshMain();
   document.body.dataset.place = name;
-  for (const link of document.querySelectorAll(".tabs a[data-place]")) {
-    const isHere = /** @type {HTMLElement} */ (link).dataset.place === name;
-    if (isHere) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
-  }
+  showTab();
   showSeat();
   app.title = place?.title ?? (client ? "Not found" : "Sign in");
   if (!client) await showForm(root, app, problem);
@@ -322,6 +318,7 @@ function online(resumed) {
   const mine = `/player/${encodeURIComponent(me.id)}`;
   for (const id of ["me", "nav-you"]) byId(id).setAttribute("href", mine);
   for (const id of ["me", "signout"]) byId(id).hidden = false;
+  showTab();
   if (!resumed) {
     isGreeting = true;
     if (!client?.session?.inRoom) seatedIn = "";
@@ -337,6 +334,17 @@ function online(resumed) {
 function gamesListed({ games }) {
   setGames(games);
   for (const react of gameListeners) react();
+}
+
+/** Marks the place that is shown; the page of another player is none of these. */
+function showTab() {
+  const userId = client && placeOf(location)?.params.userId;
+  const isOther = userId && userId !== "me" && frame.me && userId !== String(frame.me.id);
+  for (const link of document.querySelectorAll(".tabs a[data-place]")) {
+    const { place } = /** @type {HTMLElement} */ (link).dataset;
+    if (place === shown.name && !isOther) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
 }
 
 /** What leads back to the own seat, where the page shows something else. */
@@ -401,6 +409,7 @@ function start(token) {
 }
 
 document.addEventListener("click", (event) => {
+  if (event.defaultPrevented) return;
   const target = /** @type {Element} */ (event.target);
   const link = /** @type {HTMLAnchorElement | null} */ (target.closest("a[href]"));
   if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey)

@@ -1,12 +1,10 @@
 // A recorded match, at /replay/ID#t=12.3: the player, the score over time, and what happened.
 
-import { element, setText } from "../common/dom.js";
+import { clone, element, setText, svg } from "../common/dom.js";
 import { WsReplay } from "../replay/ws_replay.js";
 import { clockText, fragmentOf, markAt, said, tickIn } from "../replay/timeline.js";
 import { viewOf } from "../games/register.js";
 import { currentToken } from "./session.js";
-
-const SVG = "http://www.w3.org/2000/svg";
 
 /**
  * @param {HTMLElement} root
@@ -30,6 +28,14 @@ export function mount(root, app, params) {
   events.tabIndex = 0;
   events.setAttribute("aria-label", "What happened");
   const figures = element("dl", { className: "facts" });
+  const chartTitle = element("h2");
+  const side = element(
+    "div",
+    { className: "stack", attrs: { hidden: "" } },
+    panel(chartTitle, chart),
+    panel(element("h2", { text: "What happened" }), events),
+    element("section", { className: "panel pad" }, figures),
+  );
   root.append(
     element(
       "div",
@@ -37,13 +43,7 @@ export function mount(root, app, params) {
       element("div", { className: "head" }, heading, facts),
       replay,
     ),
-    element(
-      "div",
-      { className: "stack" },
-      panel("Score over time", chart),
-      panel("What happened", events),
-      element("section", { className: "panel pad" }, figures),
-    ),
+    side,
   );
   /** @type {HTMLElement[]} */
   let rows = [];
@@ -52,7 +52,9 @@ export function mount(root, app, params) {
 
   /** @param {any} summary */
   function showCourse(summary) {
-    chart.replaceChildren(scoreChart(summary, replay.names));
+    const isTimed = summary.tickHz > 0;
+    setText(chartTitle, isTimed ? "Score over time" : "Time of each move");
+    chart.replaceChildren(isTimed ? scoreChart(summary, replay.names) : moveChart(summary));
     rows = summary.timeline.map((/** @type {any} */ mark) => eventRow(mark));
     events.replaceChildren(...rows);
   }
@@ -65,12 +67,22 @@ export function mount(root, app, params) {
     const began = new Date(match.startedAt);
     const date = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
     facts.textContent = `${app.gameOf(match.game)?.title ?? match.game} · ${date.format(began)}`;
-    view = await viewOf(summary.game);
+    view = await viewOf(summary.game, app.gameOf(match.game)?.page);
+    side.hidden = false;
     showCourse(summary);
     showFigures(summary, match);
     const tick = tickIn(summary, location.hash);
     if (tick !== null) replay.seek(tick);
     else if (!params.query.has("live")) replay.play();
+  });
+
+  replay.addEventListener("ws-replay-problem", (event) => {
+    const { message, status } = /** @type {CustomEvent} */ (event).detail;
+    if (status !== 404 && status !== 400) return;
+    const missing = clone("t-missing");
+    setText(/** @type {Element} */ (missing.querySelector("span")), message);
+    root.className = "";
+    root.replaceChildren(missing);
   });
 
   replay.addEventListener("ws-replay-extended", (event) => {
@@ -149,6 +161,11 @@ export function mount(root, app, params) {
   }
 
   return {
+    /** Another moment of the same match, or the whole of it: it is not read again for the former. */
+    changed({ query }) {
+      replay.toggleAttribute("live", query.has("live"));
+      follow();
+    },
     unmount() {
       removeEventListener("hashchange", follow);
       setText(heading, "");
@@ -157,11 +174,11 @@ export function mount(root, app, params) {
 }
 
 /**
- * @param {string} title
+ * @param {HTMLElement} title
  * @param {HTMLElement} content
  */
 function panel(title, content) {
-  const head = element("div", { className: "title" }, element("h2", { text: title }));
+  const head = element("div", { className: "title" }, title);
   return element("section", { className: "panel" }, head, content);
 }
 
@@ -184,55 +201,71 @@ function resultText(match, names) {
 const x = (summary, tick) => (18 + (tick / Math.max(1, summary.ticks)) * 254).toFixed(1);
 
 /**
+ * What both charts have: axes, labels, and a line at the present moment.
+ * @param {any} summary
+ * @param {string} label
+ * @param {string} most at the upper axis
+ */
+function chartFrame(summary, label, most) {
+  const axes = [8, 76].map((y) => svg("path", { class: "axis", d: `M18 ${y}H272` }));
+  const write = (/** @type {string} */ text, /** @type {object} */ attrs) => {
+    const made = svg("text", /** @type {any} */ (attrs));
+    made.textContent = text;
+    return made;
+  };
+  return svg(
+    "svg",
+    { viewBox: "0 0 272 92", class: "chart", role: "img", "aria-label": label },
+    ...axes,
+    write("0", { x: 12, y: 80, "text-anchor": "end" }),
+    write(most, { x: 12, y: 12, "text-anchor": "end" }),
+    write("0", { x: 18, y: 91 }),
+    write(clockText(summary, summary.ticks), { x: 272, y: 91, "text-anchor": "end" }),
+    svg("path", { class: "at", d: "M18 4V76" }),
+  );
+}
+
+/**
  * The scores as steps over time, the first seat in amber.
  * @param {any} summary
  * @param {string[]} names
  */
 function scoreChart(summary, names) {
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("viewBox", "0 0 272 92");
-  svg.setAttribute("class", "chart");
-  svg.setAttribute("role", "img");
   const last = summary.scores.at(-1)?.scores ?? [];
   const standing = names.map(
     (/** @type {string} */ name, /** @type {number} */ seat) => `${name} ${last[seat] ?? 0}`,
   );
-  svg.setAttribute("aria-label", `Score over time: ${standing.join(", ")}`);
   const most = Math.max(1, ...summary.scores.flatMap((/** @type {any} */ one) => one.scores));
   const y = (/** @type {number} */ score) => (76 - (score / most) * 68).toFixed(1);
-  const add = (/** @type {string} */ name, /** @type {string} */ d) => {
-    const path = document.createElementNS(SVG, "path");
-    path.setAttribute("class", name);
-    path.setAttribute("d", d);
-    svg.append(path);
-  };
-  const write = (
-    /** @type {string} */ text,
-    /** @type {number} */ at,
-    /** @type {number} */ down,
-    /** @type {string} */ anchor,
-  ) => {
-    const made = document.createElementNS(SVG, "text");
-    made.setAttribute("x", String(at));
-    made.setAttribute("y", String(down));
-    made.setAttribute("text-anchor", anchor);
-    made.textContent = text;
-    svg.append(made);
-  };
-  add("axis", `M18 ${y(0)}H272`);
-  add("axis", `M18 ${y(most)}H272`);
-  write("0", 12, 80, "end");
-  write(String(most), 12, 12, "end");
-  write("0", 18, 91, "start");
-  write(clockText(summary, summary.ticks), 272, 91, "end");
+  const chart = chartFrame(summary, `Score over time: ${standing.join(", ")}`, String(most));
   for (const seat of names.keys()) {
     let line = "";
     for (const { tick, scores } of summary.scores) {
       const score = y(scores[seat] ?? 0);
       line += line ? `H${x(summary, tick)}V${score}` : `M${x(summary, tick)} ${score}`;
     }
-    add(seat === 0 ? "you" : "other", `${line}H272`);
+    chart.append(svg("path", { class: seat === 0 ? "you" : "other", d: `${line}H272` }));
   }
-  add("at", "M18 4V76");
-  return svg;
+  return chart;
+}
+
+/**
+ * How long each move of a game of turns took, as bars, the first seat in amber.
+ * @param {any} summary
+ */
+function moveChart(summary) {
+  const moves = summary.timeline.filter((/** @type {any} */ { kind }) => kind === "move");
+  const took = moves.map((/** @type {any} */ { atS }, /** @type {number} */ place) =>
+    Math.max(0, atS - (moves[place - 1]?.atS ?? 0)),
+  );
+  const most = Math.max(1, ...took.map(Math.ceil));
+  const chart = chartFrame(summary, `Time of each move, at the most ${most} s`, String(most));
+  moves.forEach((/** @type {any} */ { tick, seat }, /** @type {number} */ place) => {
+    const [from, to] = [tick - 1, tick].map((one) => Number(x(summary, one)));
+    const height = Math.max(1, (took[place] / most) * 68);
+    const width = Math.max(1, (to - from) * 0.7);
+    const attrs = { x: from, y: 76 - height, width, height };
+    chart.append(svg("rect", { class: seat === 0 ? "you" : "other", ...attrs }));
+  });
+  return chart;
 }

@@ -6,7 +6,7 @@
 // Events: `ws-replay-summary` when the match is known, `ws-replay-extended` when more is known of a
 // live match, `ws-replay-tick` at each tick that is shown,
 // `ws-replay-share` with the fragment of the moment, `ws-replay-live` when the user wants to go to
-// the live match. All have a `detail`.
+// the live match, `ws-replay-problem` when the match can't be read. All have a `detail`.
 
 import { button, element, setText } from "../common/dom.js";
 import { viewOf } from "../games/register.js";
@@ -92,7 +92,7 @@ export class WsReplay extends HTMLElement {
   range = /** @type {HTMLInputElement} */ (element("input"));
   clock = element("b");
   whole = element("span", { className: "muted" });
-  problem = element("p", { className: "panel problem" });
+  problem = element("p", { className: "panel wait" });
   playButton = iconButton("play", "Play", () => (this.#isPlaying ? this.pause() : this.play()));
   liveButton = button("Go to live", () => this.#tell("live", {}), { className: "b" });
   main = element("div", { className: "stack" });
@@ -261,17 +261,22 @@ export class WsReplay extends HTMLElement {
     this.summary = null;
     this.#shown = null;
     this.main.hidden = true;
+    this.problem.classList.remove("bad");
     setText(this.problem, "Reading the match…");
     this.problem.hidden = false;
     const match = this.getAttribute("match");
     if (!match) return;
     try {
       const [summary, about] = await Promise.all([this.#readSummary(), this.#read("")]);
-      const view = await viewOf(summary.game);
+      const view = await viewOf(summary.game, () => this.#pageOf(summary.game));
       if (load !== this.#loads) return;
       this.#begin(summary, about, view);
     } catch (error) {
-      if (load === this.#loads) setText(this.problem, /** @type {Error} */ (error).message);
+      if (load !== this.#loads) return;
+      const { message, status = 0 } = /** @type {Error & {status?: number}} */ (error);
+      this.problem.classList.add("bad");
+      setText(this.problem, message);
+      this.#tell("problem", { message, status });
     }
   }
 
@@ -335,17 +340,40 @@ export class WsReplay extends HTMLElement {
    * @param {"json" | "text"} [form]
    */
   async #read(path, form = "json") {
-    const service = this.getAttribute("service") || import.meta.url;
     const match = encodeURIComponent(this.getAttribute("match") ?? "");
+    return this.#ask(`/matches/${match}${path}`, form);
+  }
+
+  get #service() {
+    return this.getAttribute("service") || import.meta.url;
+  }
+
+  /**
+   * The URL of the view that a game of another package brings.
+   * @param {string} name
+   * @returns {Promise<string | null>}
+   */
+  async #pageOf(name) {
+    const { games } = await this.#ask("/games", "json");
+    const page = games.find((/** @type {any} */ game) => game.name === name)?.page;
+    return page ? new URL(page, this.#service).href : null;
+  }
+
+  /**
+   * @param {string} path of the API
+   * @param {"json" | "text"} form
+   */
+  async #ask(path, form) {
     const token = typeof this.token === "function" ? await this.token() : this.token;
-    const url = new URL(`/api/v1/matches/${match}${path}`, service);
+    const url = new URL(`/api/v1${path}`, this.#service);
     const response = await fetch(url, { headers: { Authorization: `Bearer ${token}` } }).catch(
       () => null,
     );
     if (!response) throw new Error("The service can't be reached. Try again later.");
     if (!response.ok) {
       const problem = await response.json().catch(() => null);
-      throw new Error(problem?.detail ?? `The service has answered ${response.status}.`);
+      const message = problem?.detail ?? `The service has answered ${response.status}.`;
+      throw Object.assign(new Error(message), { status: response.status });
     }
     return response[form]();
   }

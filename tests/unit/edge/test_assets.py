@@ -23,6 +23,13 @@ def test_a_style_sheet_loses_its_comments() -> None:
     assert short_style("/* A */ .a > .b { gap: calc(1px + 2px); }") == ".a>.b{gap:calc(1px + 2px)}"
 
 
+def test_what_is_inside_of_something_stays_inside_in_nested_rules() -> None:
+    rules = ".a :is(.b, .c) { color: red; } .a :focus, .a:focus { gap: 0; }"
+    assert short_style(f"@media print {{ {rules} }}") == (
+        "@media print{.a *:is(.b,.c){color:red}.a *:focus,.a:focus{gap:0}}"
+    )
+
+
 async def test_an_asset_is_served_anew_only_when_it_has_changed(tmp_path: Path) -> None:
     (tmp_path / "play").mkdir()
     script = tmp_path / "play" / "main.js"
