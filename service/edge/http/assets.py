@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _INSIDE = re.compile(r"(?<=\S) :(?=[a-z])")
-"""What is inside of something, as in `.list :focus`: in nested rules rcssmin takes the space away."""
+"""What is inside of something, as `.list :focus`: rcssmin takes the space away in nested rules."""
 
 CONTENT_TYPES = {".js": "text/javascript", ".css": "text/css"}
 
