@@ -10,7 +10,8 @@ import msgspec
 from service.client import Refused
 from service.games.bots import BOT_HZ
 from service.games.chance import Chance
-from service.games.protocol import Sight, view_type
+from service.games.protocol import Sight
+from service.games.sight import view_type
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

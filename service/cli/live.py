@@ -21,7 +21,7 @@ from service.cli.plain_frames import PlainFrames, ending_with_the_pipe
 from service.cli.token import make_token
 from service.client import Closed, Refused, connect
 from service.errors import ServiceError
-from service.games.protocol import view_type
+from service.games.sight import view_type
 from service.replay.terminal import paint_view, plain
 from service.replay.times import seconds_as_text
 from service.settings import load_settings

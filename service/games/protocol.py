@@ -7,7 +7,7 @@ from its events on any machine.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Literal, Protocol, TypeAlias, get_type_hints
+from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -191,14 +191,6 @@ class Game(Protocol):
         `level` is from 1 to `bot_levels`. The same sight, level and `chance` give the same moves.
         It is called in a thread of its own, and may take a few milliseconds.
         """
-
-
-def view_type(game: Game) -> Any:
-    """Return the type of the views of a game, or `Any` where the rules do not name it."""
-    try:
-        return get_type_hints(game.view).get("return", Any)
-    except Exception:  # noqa: BLE001 - annotations of others may name what is not there
-        return Any
 
 
 class InvalidOptions(ClientError):

@@ -12,7 +12,7 @@ import inspect
 import threading
 from collections.abc import Iterator
 from functools import wraps
-from time import monotonic, thread_time
+from time import monotonic, sleep, thread_time
 from typing import TYPE_CHECKING, Any, cast
 
 from service.games.protocol import Game, RulesFailed
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 CPU_S_MAX = 0.5
 """How much time of a CPU one call may take, in seconds: all matches wait meanwhile."""
+
+ARRIVAL_S = 0.5
+"""How long an interrupt may take from its decision until it arrives."""
 
 HANG_S = 5.0
 """A call that has not returned after so many seconds is interrupted."""
@@ -40,29 +43,45 @@ class _Watch:
     """Interrupts calls that do not return, from a thread of its own."""
 
     def __init__(self) -> None:
-        self._since: dict[int, float] = {}
-        """When the call that each thread is in began."""
+        self._calls: dict[int, list[float]] = {}
+        """The call that each thread is in, as when it began; it is over once that is taken out."""
         self._thread: threading.Thread | None = None
 
-    def begin(self, thread: int) -> None:
-        """Watch the call that a thread begins."""
+    def begin(self, thread: int) -> list[float]:
+        """Watch the call that a thread begins, until `end`."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="rules", daemon=True)
             self._thread.start()
-        self._since[thread] = monotonic()
+        call = self._calls[thread] = [monotonic()]
+        return call
 
-    def end(self, thread: int) -> None:
-        """Watch that call no longer."""
-        self._since.pop(thread, None)
+    def end(self, call: list[float]) -> None:
+        """Watch a call no longer that has returned, or raised something else than an interrupt.
+
+        One that is being interrupted just now waits until that has arrived: it must not reach what
+        the thread does next. Rules that have swallowed it are not waited for.
+        """
+        if not _take(call):
+            until = monotonic() + ARRIVAL_S
+            while monotonic() < until:
+                sleep(0.001)
 
     def _run(self) -> None:
         pause = threading.Event()
         while True:
             pause.wait(HANG_S / 4)
-            for thread, since in self._since.copy().items():
-                if monotonic() - since >= HANG_S and self._since.get(thread) == since:
-                    self.end(thread)
+            for thread, call in self._calls.copy().items():
+                if any(monotonic() - since >= HANG_S for since in call[:]) and _take(call):
                     _interrupt(thread)
+
+
+def _take(call: list[float]) -> bool:
+    """End a call, for the one thread that does so first; return whether that was this one."""
+    try:
+        call.pop()
+    except IndexError:
+        return False
+    return True
 
 
 def _interrupt(thread: int) -> None:
@@ -86,7 +105,7 @@ class Shielded:
             setattr(self, name, _shielded(game.name, getattr(game, name)))
         if hasattr(game, "figures"):
             # It runs a whole match.
-            self.figures = _shielded(game.name, game.figures, is_long=True)
+            self.figures = _contained(game.name, game.figures)
 
     def __getattr__(self, name: str) -> Any:
         """Return what the protocol does not have, as `page`."""
@@ -103,35 +122,31 @@ def rules_of(game: Game) -> Game:
     return game.rules if isinstance(game, Shielded) else game
 
 
-def _shielded(game: str, call: Callable[..., Any], *, is_long: bool = False) -> Callable[..., Any]:
-    """Return a function that calls rules, and raises nothing worse than an `Exception`."""
-    name = getattr(call, "__name__", "rules")
+def _shielded(game: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that calls rules, for a limited time."""
+    contained = _contained(game, call)
+    name = _name_of(call)
 
     @wraps(call)
     def called(*args: Any) -> Any:
-        thread = threading.get_ident()
         try:
+            watched = _WATCH.begin(threading.get_ident())
             try:
-                if not is_long:
-                    _WATCH.begin(thread)
                 began_s = thread_time()
-                answer = call(*args)
-                if isinstance(answer, Iterator):
-                    # Else they would run later, and elsewhere.
-                    answer = list(answer)
+                answer = contained(*args)
                 took_s = thread_time() - began_s
-            finally:
-                _WATCH.end(thread)
-        except (Exception, KeyboardInterrupt):
-            raise
+            except _Interrupted:
+                raise
+            except BaseException:
+                _WATCH.end(watched)
+                raise
+            _WATCH.end(watched)
         except _Interrupted:
             raise RulesFailed(
                 f"{name}() of {game} has not returned for {HANG_S:g} s: it has to end, whatever it "
                 "is given."
             ) from None
-        except BaseException as error:
-            raise RulesFailed(f"{name}() of {game} raised {error!r}.") from error
-        if took_s > CPU_S_MAX and not is_long:
+        if took_s > CPU_S_MAX:
             raise RulesFailed(
                 f"{name}() of {game} took {took_s:.2f} s, in which no match goes on: at most "
                 f"{CPU_S_MAX:g} s are allowed, and a few milliseconds are usual."
@@ -139,3 +154,25 @@ def _shielded(game: str, call: Callable[..., Any], *, is_long: bool = False) -> 
         return answer
 
     return called
+
+
+def _contained(game: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that calls rules, and raises nothing of them but an `Exception`."""
+    name = _name_of(call)
+
+    @wraps(call)
+    def called(*args: Any) -> Any:
+        try:
+            answer = call(*args)
+            # An iterator would run later, and elsewhere.
+            return list(answer) if isinstance(answer, Iterator) else answer
+        except (Exception, KeyboardInterrupt, _Interrupted):
+            raise
+        except BaseException as error:
+            raise RulesFailed(f"{name}() of {game} raised {error!r}.") from error
+
+    return called
+
+
+def _name_of(call: Callable[..., Any]) -> str:
+    return getattr(call, "__name__", "rules")

@@ -6,7 +6,7 @@ shown; it has no other way to a state, which a test of the code enforces.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final, NewType
+from typing import TYPE_CHECKING, Any, Final, NewType, get_type_hints
 
 import msgspec
 
@@ -61,6 +61,14 @@ def common_view(game: "Game", state: "State") -> View:
         raise AssertionError(game.name)
     # Without the call of `View`, or of `cast`: this is done for each frame of a live match.
     return game.view(state, None)  # type: ignore[return-value]  # as above
+
+
+def view_type(game: "Game") -> Any:
+    """Return the type of the views of a game, or `Any` where the rules do not name it."""
+    try:
+        return get_type_hints(game.view).get("return", Any)
+    except Exception:  # noqa: BLE001 - annotations of others may name what is not there
+        return Any
 
 
 def views_of(game: "Game", players: int) -> "Views | None":

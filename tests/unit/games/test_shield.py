@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -14,8 +16,9 @@ from service.games import shield
 from service.games.checking import GameFaulty, check_game
 from service.games.figures import HasFigures
 from service.games.pong import PONG, PongView
-from service.games.protocol import Game, InvalidMove, Result, RulesFailed, view_type
+from service.games.protocol import Game, InvalidMove, Result, RulesFailed
 from service.games.shield import rules_of, shielded
+from service.games.sight import view_type
 from tests.unit.games.faulty_games import Nim
 
 
@@ -83,6 +86,47 @@ def test_a_call_that_does_not_return_is_interrupted(monkeypatch: pytest.MonkeyPa
         nim_that("step", endless).step(None)
     game = nim_that("result", lambda _: Result(1))
     assert [game.result(None) for _ in range(1000)] == [Result(1)] * 1000
+
+
+@pytest.mark.parametrize("error", [None, KeyError("late")])
+def test_an_interrupt_that_comes_late_arrives_within_the_call(
+    monkeypatch: pytest.MonkeyPatch, error: Exception | None
+) -> None:
+    """The rules return, or raise, when it is decided and before it is raised."""
+    decided, interrupt = threading.Event(), shield._interrupt  # noqa: SLF001 - the order is forced
+
+    def late(thread: int) -> None:
+        decided.set()
+        time.sleep(0.02)
+        interrupt(thread)
+
+    def rule(_: object) -> None:
+        decided.wait()
+        if error is not None:
+            raise error
+
+    monkeypatch.setattr(shield, "HANG_S", 0.02)
+    monkeypatch.setattr(shield, "_interrupt", late)
+    monkeypatch.setattr(shield, "_WATCH", shield._Watch())  # noqa: SLF001 - as above
+    with pytest.raises(RulesFailed, match="has not returned"):
+        nim_that("step", rule).step(None)
+    # Nothing is left that could be raised here.
+    until = time.monotonic() + 0.05
+    while time.monotonic() < until:
+        pass
+
+
+def test_rules_that_swallow_an_interrupt_and_return_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stubborn(_: object) -> int:
+        with suppress(BaseException):
+            endless()
+        return 7
+
+    monkeypatch.setattr(shield, "HANG_S", 0.02)
+    monkeypatch.setattr(shield, "ARRIVAL_S", 0.02)
+    monkeypatch.setattr(shield, "CPU_S_MAX", 60.0)
+    monkeypatch.setattr(shield, "_WATCH", shield._Watch())  # noqa: SLF001 - as above
+    assert nim_that("step", stubborn).step(None) == 7  # type: ignore[comparison-overlap]  # no outcomes
 
 
 def test_rules_that_yield_run_where_they_are_called() -> None:
