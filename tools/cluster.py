@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -142,6 +143,25 @@ def check_packages() -> None:
         )
 
 
+def chosen_port() -> int:
+    """Return the port of the balancer; end with what to do, if it can't be used."""
+    given = os.environ.get("WS_PORT") or "4000"
+    try:
+        port = int(given)
+        with socket.socket() as probe:
+            # As HAProxy does: an earlier listener may have connections that are still closing.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+    except (ValueError, OverflowError):
+        raise SystemExit(f"WS_PORT={given} is no port: give a number up to 65535") from None
+    except OSError as error:
+        raise SystemExit(
+            f"The port {given} can't be used ({error.strerror}): end what listens there, or choose "
+            f"another one, as by WS_PORT={port + 1} make cluster"
+        ) from None
+    return port
+
+
 def run(stack: ExitStack, port: int) -> None:
     """Start everything, and look after it for ever."""
     directory = Path(tempfile.mkdtemp(prefix="ws-cluster-"))
@@ -181,11 +201,12 @@ def run(stack: ExitStack, port: int) -> None:
 def main() -> None:
     """Run the cluster until a signal comes."""
     check_packages()
+    port = chosen_port()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     with ExitStack() as stack:
         try:
-            run(stack, int(os.environ.get("WS_PORT", "4000")))
+            run(stack, port)
         except KeyboardInterrupt:
             # Another one must not leave processes behind.
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

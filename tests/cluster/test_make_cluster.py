@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from tests.acceptance.service_process import Running, clean_environment, fresh_id, make_token
 from tests.ports import free_port
+from tools.cluster import chosen_port
 
 pytestmark = [pytest.mark.postgres, pytest.mark.balancers]
 
@@ -45,3 +47,18 @@ async def test_make_cluster_serves_the_page_and_ends_all_that_it_has_started(
     os.kill(process.pid, signal.SIGINT)
     assert await process.wait() == 0
     assert await ana.closed() == (4001, "Server is restarting")
+
+
+@pytest.mark.parametrize("wrong", ["in use", "abc", "70000"])
+def test_make_cluster_says_at_once_that_its_port_can_not_be_used(
+    monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1]) if wrong == "in use" else wrong
+        monkeypatch.setenv("WS_PORT", port)
+        with pytest.raises(SystemExit, match=port):
+            chosen_port()
+    monkeypatch.setenv("WS_PORT", str(free_port()))
+    assert chosen_port()
