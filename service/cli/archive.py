@@ -32,9 +32,11 @@ AGE_S_MIN = 3600.0
 def archive(before: str, to: Path | None) -> None:
     """Move the events of what ended before a time into a file, and print what was done."""
     settings = load_settings()
-    directory = to or settings.storage.archive_dir
-    if directory is None:
+    given = to or settings.storage.archive_dir
+    if given is None:
         raise typer.BadParameter("give a directory, or set WS_ARCHIVE_DIR", param_hint="--to")
+    # Other nodes, and later starts, are told it.
+    directory = given.absolute()
     now = time.time()
     before_us = parse_since(before, now, "--before")
     age_s = max(AGE_S_MIN, settings.backlog.age_s)
@@ -56,7 +58,8 @@ def archive(before: str, to: Path | None) -> None:
         done = _archived(settings, directory, before_us)
     if done.kept:
         print(f"{done.kept} rooms that ended by then are still needed, and stay in the log")
-    if settings.storage.archive_dir is None or settings.storage.archive_dir != directory:
+    known = settings.storage.archive_dir
+    if known is None or known.absolute() != directory:
         print(f"set WS_ARCHIVE_DIR={directory} on every node, so that these matches can be read")
 
 

@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from service.cli.paths import given_path
+
 log = typer.Typer(
     help="Inspect and maintain the event log.", no_args_is_help=True, add_completion=False
 )
@@ -41,7 +43,12 @@ def rebuild() -> None:
 @log.command()
 def backup(
     directory: Annotated[
-        Path, typer.Argument(help="Where the copy is put, in a new folder named by the time.")
+        Path,
+        typer.Argument(
+            parser=given_path,
+            metavar="DIRECTORY",
+            help="Where the copy is put, in a new folder named by the time.",
+        ),
     ],
 ) -> None:
     """Copy the log and the secret that belongs to it, and verify the copy.
@@ -56,7 +63,10 @@ def backup(
 @log.command()
 def restore(
     source: Annotated[
-        Path, typer.Argument(metavar="BACKUP", help="The folder of a backup, or a database.")
+        Path,
+        typer.Argument(
+            parser=given_path, metavar="BACKUP", help="The folder of a backup, or a database."
+        ),
     ],
     *,
     replace: Annotated[bool, typer.Option("--replace", help="Move an existing log aside.")] = False,
@@ -78,7 +88,12 @@ def archive(
         str, typer.Option(help="Only what ended before then: 12h, 90d or 2026-11-24[T15:00].")
     ],
     to: Annotated[
-        Path | None, typer.Option(help="The directory of archives, by default WS_ARCHIVE_DIR.")
+        Path | None,
+        typer.Option(
+            parser=given_path,
+            metavar="DIRECTORY",
+            help="The directory of archives, by default WS_ARCHIVE_DIR.",
+        ),
     ] = None,
 ) -> None:
     """Move the events of old matches and rooms out of the log, into a file.
@@ -139,7 +154,14 @@ def export(
     after: Annotated[int, typer.Option(min=0, help="Only events after this position.")] = 0,
     stream: Annotated[str | None, typer.Option(help="Only events of this stream.")] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="A file, instead of standard output.")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            parser=given_path,
+            metavar="FILE",
+            help="A file, instead of standard output.",
+        ),
     ] = None,
 ) -> None:
     """Write whole events as JSON, one per line."""

@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from service.cli.paths import given_path
+
 matches = typer.Typer(
     help="List matches, the newest first, or show one.",
     invoke_without_command=True,
@@ -114,6 +116,7 @@ _ReplayImport = Annotated[
     Path | None,
     typer.Option(
         "--import",
+        parser=given_path,
         metavar="FILE",
         help="Use a recording instead of the log; - reads it from standard input.",
     ),
@@ -132,7 +135,13 @@ _ReplayStart = Annotated[
 _ReplayTo = Annotated[str | None, typer.Option(help="With --export: the last moment, as in --at.")]
 _ReplayOutput = Annotated[
     Path | None,
-    typer.Option("--output", "-o", help="With --export: a file, instead of standard output."),
+    typer.Option(
+        "--output",
+        "-o",
+        parser=given_path,
+        metavar="FILE",
+        help="With --export: a file, instead of standard output.",
+    ),
 ]
 _ReplaySecrets = Annotated[
     bool, typer.Option("--secrets", help="Show also what players could not see.")

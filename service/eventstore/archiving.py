@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from typing import TYPE_CHECKING
 
@@ -140,6 +141,7 @@ async def archive(
     proved = await prove(reader, walk, before_us, rows_max)
     if on_postgres and proved.world.nodes.live:
         _check_level(proved.world)
+    await _check_directory(reader, directory)
     if not proved.cycles:
         return Done(None, 0, 0, 0, proved.kept, is_complete=True)
     writing = Walk(reader, head, lambda done, total: progress("writing", done, total))
@@ -150,6 +152,16 @@ async def archive(
     await asyncio.to_thread(_move, url, made)
     matches = sum(len(cycle.matches) for cycle in proved.cycles)
     return Done(made.file, made.count, len(proved.cycles), matches, proved.kept, proved.is_complete)
+
+
+async def _check_directory(reader: Reader, directory: Path) -> None:
+    """Refuse a directory that lacks an earlier archive, as when its disk is not mounted."""
+    for earlier in await reader.archived.archives():
+        if not (directory / earlier.file).is_file():
+            raise ArchiveRefused(
+                f"the earlier archive {earlier.file} is not in {directory}: all archives belong "
+                "into one directory; is its disk mounted?"
+            )
 
 
 def _check_level(world: World) -> None:
@@ -182,19 +194,29 @@ async def _write(walk: Walk, proved: Proved, directory: Path) -> Made:
         made.digest, made.count = str(digest), digest.count
         made.file = f"ws-archive-{made.first}-{made.last}-{made.digest[:16]}.db"
         writer.finish(directory / made.file)
-    except OSError as error:
-        raise ArchiveRefused(f"the archive can't be written: {error}") from error
+    except (OSError, sqlite3.OperationalError) as error:
+        raise _unwritable(directory, error) from error
     finally:
         writer.discard()
     return made
+
+
+def _unwritable(directory: Path, error: Exception) -> ArchiveRefused:
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return ArchiveRefused(
+        f"the archive can't be written to {directory}: {reason}; make room or choose another "
+        "directory, and check that you may write to it"
+    )
 
 
 def _writer(directory: Path) -> ArchiveWriter:
     try:
         make_directory(directory, 0o750)
         return ArchiveWriter(directory / ".archive.partial")
+    except (FileExistsError, NotADirectoryError) as error:
+        raise ArchiveRefused(f"{directory} can't be a directory: choose another one") from error
     except OSError as error:
-        raise ArchiveRefused(f"the archive can't be written: {error}") from error
+        raise _unwritable(directory, error) from error
 
 
 def _note(made: Made, row: Row, cycle: Position, visibility: str | None) -> None:

@@ -73,6 +73,17 @@ def test_archived_matches_are_read_by_every_command(old: CommandLine, tmp_path: 
     assert again.output.startswith("nothing to archive; 1 rooms")
 
 
+def test_a_directory_is_named_in_a_way_that_holds_elsewhere(
+    old: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty one, as of a variable that is not set, would be the current directory."""
+    refused = old.run("log", "archive", "--before", "1h", "--to", "")
+    assert (refused.code, "it is empty" in refused.err) == (2, True)
+    monkeypatch.chdir(tmp_path)
+    said = old("log", "archive", "--before", "1h", "--to", "archives")
+    assert f"set WS_ARCHIVE_DIR={tmp_path}/archives on every node" in said
+
+
 @pytest.mark.parametrize("wrong", [("--before", "10m"), ("--before", "soon"), ()])
 def test_an_archive_needs_a_time_in_the_past_and_a_directory(
     old: CommandLine, tmp_path: Path, wrong: tuple[str, ...]

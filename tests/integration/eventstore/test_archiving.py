@@ -37,9 +37,9 @@ from service.domain.projections import world as world_module
 from service.domain.projections.lobby import Lobby
 from service.domain.projections.world import _FOLDS, World
 from service.eventstore import archiving, baselines, migrate
-from service.eventstore.archive_file import Archived, ArchiveFiles
+from service.eventstore.archive_file import Archived, ArchiveFiles, ArchiveWriter
 from service.eventstore.archive_proof import NotProved
-from service.eventstore.archiving import Done, archive
+from service.eventstore.archiving import ArchiveRefused, Done, archive
 from service.eventstore.copying import copy_log
 from service.eventstore.integrity import BrokenChain, broken_match
 from service.eventstore.lock import LogInUse
@@ -303,6 +303,43 @@ def test_the_log_goes_on_and_is_archived_again(log: Log) -> None:
     assert versions == list(range(1, len(versions) + 1))
     assert log.read(lambda reader: match_events(reader, "r2-1"))
     log.verify()
+
+
+def test_a_directory_without_the_earlier_archives_is_refused(log: Log, tmp_path: Path) -> None:
+    log.append(*evening("r1", ANA, BEN), *evening("r2", ANA, BEN))
+    first = log.archive()
+    log.append(*evening("r3", ANA, BEN), *evening("r4", CAT, BEN))
+    elsewhere = Log(log.database, tmp_path / "not mounted")
+    with pytest.raises(ArchiveRefused, match=f"{first.file} is not in .*not mounted"):
+        elsewhere.archive()
+    assert not elsewhere.directory.exists()
+    assert log.archive().rooms
+
+
+def test_a_file_in_the_place_of_the_directory_is_refused(log: Log, tmp_path: Path) -> None:
+    log.append(*evening("r1", ANA, BEN), *evening("r2", ANA, BEN))
+    (tmp_path / "file").touch()
+    for directory in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(ArchiveRefused, match="can't be a directory"):
+            Log(log.database, directory).archive()
+
+
+def test_a_full_disk_refuses_the_archive_and_changes_nothing(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log.append(*evening("r1", ANA, BEN), *evening("r2", ANA, BEN))
+    before = log.events()
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ArchiveWriter, "add", full)
+        with pytest.raises(ArchiveRefused, match="disk is full; make room"):
+            log.archive()
+    assert list(log.directory.iterdir()) == []
+    assert log.events() == before
+    assert log.archive().file
 
 
 def test_more_rows_than_an_archive_takes_leave_by_several(
