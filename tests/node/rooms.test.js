@@ -81,6 +81,16 @@ test("a room passes on its own messages, and only those", async () => {
   assert.equal((await next).winner, 1);
 });
 
+test("of messages that come at once the first one of the room is taken", async () => {
+  const client = await onlineClient();
+  const next = client.room("r1").once("game:over");
+  // As when a client resumes.
+  FakeWebSocket.newest.says("game:over", { roomId: "r2", winner: 0 });
+  FakeWebSocket.newest.says("game:over", { roomId: "r1", winner: 1 });
+  FakeWebSocket.newest.says("game:over", { roomId: "r1", winner: 2 });
+  assert.equal((await next).winner, 1);
+});
+
 test("waiting for a message of a room ends with the client", async () => {
   const client = await onlineClient();
   const next = client.room("r1").once("game:over");

@@ -1350,10 +1350,12 @@ export class Room {
 
   /** Resolves with the next message of a type in this room; rejects if the client is closed before. */
   async once(type) {
-    for (;;) {
-      const message = await this.#client.once(type);
+    // All that come at once, as after a reconnect, are looked at.
+    for await (const message of this.#client.messages(type)) {
       if (message.roomId === this.#id) return message;
     }
+    const { code, reason } = this.#client.status;
+    throw new Closed(code, reason);
   }
 
   join(options = {}) {
