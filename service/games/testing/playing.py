@@ -119,18 +119,23 @@ def decoded(game: Game, state: bytes) -> State:
 def set_up(game: Game, start: Start) -> State:
     """Return the state before the first tick."""
     options = start.options_of(game)
-    return ask(
-        f"setup(seed={start.seed}, {options!r}, players={start.players})",
-        lambda: game.setup(start.seed, options, start.players),
-    )
+    what = f"setup(seed={start.seed}, {options!r}, players={start.players})"
+    state = ask(what, lambda: game.setup(start.seed, options, start.players))
+    return expected(what, state, game.state_type, f"a {game.state_type.__name__}, its `state_type`")
+
+
+def expected(what: str, value: Returned, types: Any, wanted: str) -> Returned:
+    """Return what the rules have returned; fail where it is of none of these types."""
+    if not isinstance(value, types):
+        fail(f"{what} must return {wanted}, and returned {shortened(value)}.")
+    return value
 
 
 def decide(game: Game, state: State, seat: int, move: Mapping[str, Any]) -> list[GameEvent]:
     """Ask the rules for the inputs of a move; raise their `InvalidMove`."""
-    return ask(
-        f"decide() for the move {shortened(move)} of seat {seat}",
-        lambda: game.decide(state, seat, move),
-    )
+    what = f"decide() for the move {shortened(move)} of seat {seat}"
+    events = ask(what, lambda: game.decide(state, seat, move))
+    return expected(what, events, list | tuple, "a list of events, an empty one if nothing changes")
 
 
 def apply(game: Game, state: State, event: GameEvent) -> None:
@@ -145,14 +150,26 @@ def legal_moves(game: Game, state: State, seat: int) -> list[Mapping[str, Any]]:
 
 def result_of(game: Game, state: State) -> Result | None:
     """Return the result in a state, or None."""
-    return ask("result()", lambda: game.result(state))
+    result = ask("result()", lambda: game.result(state))
+    return expected("result()", result, Result | None, "a Result, or None while the match goes on")
 
 
 def clock_of(game: Game, state: State, start: Start) -> TurnClock | None:
     """Return the clocks that run in a state, or None."""
     if not game.has_clocks:
         return None
-    return ask("clock()", lambda: game.clock(state, start.options_of(game)))
+    clock = ask("clock()", lambda: game.clock(state, start.options_of(game)))
+    return expected("clock()", clock, TurnClock | None, "a TurnClock, or None while no clock runs")
+
+
+def timed_out(game: Game, state: State) -> tuple[int, GameEvent]:
+    """Return the seat and the input of a timeout."""
+    answer: Any = ask("timeout()", lambda: game.timeout(state))
+    match answer:
+        case (int(seat), GameEvent() as event):
+            return seat, event
+        case _:
+            fail(f"timeout() must return a seat and an event, and returned {shortened(answer)}.")
 
 
 def shortened(value: object) -> str:
@@ -287,7 +304,9 @@ class Table:
     def step(self) -> None:
         """Take one tick, and keep its outcomes and the state after it."""
         tick = self.run.next_tick
-        for event in ask("step()", self.run.step):
+        outcomes = ask("step()", self.run.step)
+        wanted = "a list of events, an empty one if there are none"
+        for event in expected("step()", outcomes, list | tuple, wanted):
             self.played.outcomes.append((tick, encoded(f"the outcome {event!r}", event)))
         if self.run.refused is not None:
             fail(

@@ -23,6 +23,7 @@ from service.games.testing.playing import (
     result_of,
     shortened,
     spread,
+    timed_out,
 )
 from service.replay.run import Run
 
@@ -185,7 +186,7 @@ def check_timeouts(subject: Subject) -> None:
             continue
         if game.tick_hz or not game.ordered:
             fail("Only a game without ticks, and `ordered`, may have clocks of turns.")
-        seat, event = ask("timeout()", partial(game.timeout, state))
+        seat, event = timed_out(game, state)
         if not 0 <= seat < played.start.players:
             fail(f"timeout() must name a seat below {played.start.players}: {seat!r}.")
         _check_event(subject, encoded(f"the event {event!r}", event))

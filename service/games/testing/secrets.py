@@ -33,6 +33,7 @@ from service.games.testing.playing import (
     set_up,
     shortened,
     spread,
+    timed_out,
 )
 from service.games.testing.views import Viewer, name_of, shown, view_of, viewers_of
 
@@ -297,7 +298,7 @@ def _stepped(game: Game, state: State, viewer: Viewer) -> str:
 
 def _timed_out(game: Game, state: State, viewer: Viewer, start: Start) -> str:
     clock = clock_of(game, state, start)
-    seat, event = ask("timeout()", partial(game.timeout, state))
+    seat, event = timed_out(game, state)
     told = shown(game, state, event, viewer)
     ask("elapse()", partial(game.elapse, state, 0 if clock is None else clock.ends_in_ms))
     ask(f"apply() of {event!r}", partial(game.apply, state, event))

@@ -46,7 +46,10 @@ def view_of(game: Game, state: State, viewer: Viewer) -> bytes:
 
 def shown(game: Game, state: State, event: GameEvent, viewer: Viewer) -> bytes:
     """Return what a viewer is shown of an event, encoded; `null` for nothing."""
+    before = encoded("the state", state)
     part = ask(f"shown() of {event!r}", lambda: game.shown(state, event, viewer))
+    if encoded("the state", state) != before:
+        fail(f"shown() of {event!r} changed the state, which only apply() and step() may do.")
     return encoded(f"what is shown of {event!r}", part)
 
 

@@ -755,6 +755,19 @@ class TimeoutChanges(Timed):
         return super().timeout(state)
 
 
+class ShownChanges(Secret):
+    """Changes the state when it is asked what to show."""
+
+    def shown(self, state: Any, event: Any, viewer: int | None) -> msgspec.Struct | None:
+        state.dealt[0] += 1
+        return super().shown(state, event, viewer)
+
+
+def returning(base: type[Any], rule: str, answer: Any) -> type[Any]:
+    """Return a game of which a rule returns something else than it must."""
+    return type(f"{rule}_{answer!r:.9}", (base,), {rule: lambda *_: answer})
+
+
 KEYS = Keys()
 BELLS = Bells()
 ROUNDS = Rounds()
