@@ -110,8 +110,7 @@ class Check:
             task = progress.add_task("verifying", total=head.position)
             async for page in whole_log(self._reader, archive_check):
                 rows = [row for row in page if row.position <= head.position]
-                for row in rows:
-                    chain.check(row)
+                archive_check.check(chain, rows)
                 await self._check_page(rows, archive_check)
                 progress.update(task, completed=chain.position)
         chain.finish(head)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from service.eventstore.integrity import BrokenChain, archived_wrongly
+
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
@@ -43,11 +45,14 @@ class Gaps:
     def fill(self, chain: ChainCheck, until: Position, take: Callable[[Row], None]) -> None:
         """Call `take`, which moves `chain` on, with the archived rows before the row at `until`.
 
-        Raises `Archived`.
+        Raises `Archived`, or a `BrokenChain` that names the file.
         """
         while chain.position + 1 < until and (gap := self._at(chain.position + 1)) is not None:
-            for row in self._files.rows_between(gap[2], chain.position + 1, gap[0]):
-                take(row)
+            try:
+                for row in self._files.rows_between(gap[2], chain.position + 1, gap[0]):
+                    take(row)
+            except BrokenChain as error:
+                raise archived_wrongly(error, gap[2]) from error
             if chain.position < gap[0]:
                 return
 

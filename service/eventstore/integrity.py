@@ -18,6 +18,11 @@ class BrokenChain(ServiceError):
     """A row of the log was changed or is missing."""
 
 
+def archived_wrongly(error: BrokenChain, file: str) -> BrokenChain:
+    """Return an error that names the archive whose row is wrong."""
+    return BrokenChain(f"{error.message}; it is in the archive {file}: restore that from a backup")
+
+
 class ChainCheck:
     """Checks the hash chain row by row; raises `BrokenChain` at the first wrong row."""
 

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from service.domain.events.log import LogArchived
 from service.eventstore.archive_file import Digest
-from service.eventstore.integrity import BrokenChain
+from service.eventstore.integrity import BrokenChain, archived_wrongly
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterable, Sequence
 
     from service.domain.events.base import Event
-    from service.eventstore.archived import Archive
+    from service.eventstore.archived import Archive, Gap
+    from service.eventstore.integrity import ChainCheck
     from service.eventstore.reader import Reader
     from service.eventstore.records import Row
 
@@ -25,10 +26,28 @@ class ArchiveCheck:
         self._archives = {archive.file: archive for archive in archives}
         self._digests = {file: Digest() for file in self._archives}
         self._said: dict[str, LogArchived] = {}
+        self._gaps: list[Gap] = []
 
-    def add(self, file: str, rows: Sequence[Row]) -> None:
-        """Take the next rows of an archive; one that was made meanwhile is not checked."""
-        digest = self._digests.get(file)
+    def check(self, chain: ChainCheck, rows: Iterable[Row]) -> None:
+        """Let `chain` check rows; a `BrokenChain` of archived ones names their file."""
+        try:
+            for row in rows:
+                chain.check(row)
+        except BrokenChain as error:
+            wrong = chain.position + 1
+            for gap in self._gaps:
+                if gap.first <= wrong <= gap.last:
+                    raise archived_wrongly(error, gap.file) from error
+            raise
+
+    def begin_page(self) -> None:
+        """Begin with the next page of the log."""
+        self._gaps = []
+
+    def add(self, gap: Gap, rows: Sequence[Row]) -> None:
+        """Take the archived rows of a gap; those of an archive made meanwhile are not checked."""
+        self._gaps.append(gap)
+        digest = self._digests.get(gap.file)
         if digest is not None:
             for row in rows:
                 digest.add(row)
@@ -60,8 +79,9 @@ async def whole_log(reader: Reader, check: ArchiveCheck) -> AsyncIterator[list[R
     async for page in reader.rows():
         until = page[-1].position
         rows = page
+        check.begin_page()
         for gap, archived in await reader.archived.between(after, until):
-            check.add(gap.file, archived)
+            check.add(gap, archived)
             rows = [*rows, *archived]
         yield rows if rows is page else sorted(rows)
         after = until

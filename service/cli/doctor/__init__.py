@@ -14,13 +14,13 @@ from rich.table import Table
 from rich.text import Text
 
 from service.cli.common import console, run
+from service.cli.doctor.archives import check_archives
 from service.cli.doctor.bus import check_bus
 from service.cli.doctor.configuration import check_settings
 from service.cli.doctor.database import check_database
 from service.cli.doctor.findings import Finding, worst
 from service.cli.doctor.games import check_games
 from service.cli.doctor.machine import (
-    check_archives,
     check_disk,
     check_memory,
     check_open_files,

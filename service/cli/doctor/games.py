@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from typing import TYPE_CHECKING
 
-from service.cli.doctor.database import CONNECT_TIMEOUT_S
 from service.cli.doctor.findings import Finding
+from service.cli.doctor.log_rows import rows_of
 from service.domain.commands.room_options import ROOM_OPTIONS
-from service.eventstore.postgres_schema import driver_url
 from service.games.installed import installed_games
 
 if TYPE_CHECKING:
@@ -37,7 +34,7 @@ def check_games(settings: Settings) -> Iterator[Finding]:
             f"{fault.name} of {fault.package} is left out: {fault.reason}",
             "correct or remove the package, or correct WS_GAMES",
         )
-    missing = list(missing_rules(_played(settings), installed.games))
+    missing = list(missing_rules(rows_of(settings, _PLAYED), installed.games))
     yield from missing
     if not installed.faults and not missing:
         names = ", ".join(installed.games)
@@ -60,26 +57,3 @@ def missing_rules(
         here = ", ".join(map(str, games.versions(game))) or "none"
         advice = f"install the package with version {version} (here: {here})"
         yield Finding(CHECK, "fail" if live else "warn", found, advice)
-
-
-def _played(settings: Settings) -> list[tuple[str, int, int, int]]:
-    """Return what has been played; nothing without a log, which is another check's matter."""
-    postgres = driver_url(settings.storage.database_url)
-    if postgres is None:
-        path = settings.storage.log_file
-        if not path.exists():
-            return []
-        try:
-            with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-                return connection.execute(_PLAYED).fetchall()
-        except sqlite3.Error:
-            return []
-    # The driver is slow to import.
-    import psycopg  # noqa: PLC0415 - only where the log is on PostgreSQL
-
-    try:
-        with psycopg.connect(postgres, connect_timeout=CONNECT_TIMEOUT_S) as connection:
-            rows = connection.execute(_PLAYED).fetchall()
-    except psycopg.Error:
-        return []
-    return [(game, version, matches, live) for game, version, matches, live in rows]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from service.settings import Settings
 
-DISK, ARCHIVES, FILES, MEMORY, WIRE = "disk", "archives", "open-files", "memory", "wire"
+DISK, FILES, MEMORY, WIRE = "disk", "open-files", "memory", "wire"
 
 MIB = 1024**2
 FREE_MIN, FREE_LOW = 64 * MIB, 1024 * MIB
@@ -71,18 +71,6 @@ def file_system_of(path: Path, mounts: Path) -> str:
         _, where, kind, *_ = line.split(" ")
         found[Path(where)] = kind
     return next((found[one] for one in (path, *path.parents) if one in found), "")
-
-
-def check_archives(settings: Settings) -> Iterator[Finding]:
-    """Check that the directory of archives, where there is one, can be read."""
-    directory = settings.storage.archive_dir
-    if directory is None:
-        return
-    if directory.is_dir() and os.access(directory, os.R_OK | os.X_OK):
-        yield Finding(ARCHIVES, "ok", f"WS_ARCHIVE_DIR={directory} can be read")
-    else:
-        advice = "mount it, or change its mode; until then archived matches are answered ARCHIVED"
-        yield Finding(ARCHIVES, "fail", f"WS_ARCHIVE_DIR={directory} can't be read", advice)
 
 
 def check_open_files(settings: Settings) -> Iterator[Finding]:

@@ -73,6 +73,19 @@ def test_archived_matches_are_read_by_every_command(old: CommandLine, tmp_path: 
     assert again.output.startswith("nothing to archive; 1 rooms")
 
 
+def test_doctor_finds_archives_that_can_not_be_read(old: CommandLine, tmp_path: Path) -> None:
+    archives = tmp_path / "archives"
+    old("log", "archive", "--before", "1h", "--to", str(archives))
+    (file,) = archives.iterdir()
+    found = old.run("doctor", WS_ARCHIVE_DIR=str(archives)).out
+    assert "with all 1 archives" in " ".join(found.split())
+    unset = " ".join(old.run("doctor").out.split())
+    assert "the log has events in 1 archives, and WS_ARCHIVE_DIR is not set" in unset
+    file.rename(tmp_path / "elsewhere")
+    missing = " ".join(old.run("doctor", WS_ARCHIVE_DIR=str(archives)).out.split())
+    assert f"{file.name} can't be read in" in missing
+
+
 def test_a_directory_is_named_in_a_way_that_holds_elsewhere(
     old: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

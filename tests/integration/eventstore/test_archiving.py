@@ -379,7 +379,7 @@ def test_a_changed_archive_is_found(log: Log, change: str) -> None:
             connection.execute("UPDATE events SET hash = zeroblob(32) WHERE type = 'room.closed'")
         else:
             connection.execute("UPDATE events SET actor = 'eve' WHERE type = 'match.input'")
-    with pytest.raises(BrokenChain):
+    with pytest.raises(BrokenChain, match=f"it is in the archive {file}"):
         log.verify()
 
 

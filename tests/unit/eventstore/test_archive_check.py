@@ -8,8 +8,8 @@ import pytest
 
 from service.domain.events.log import LogArchived
 from service.eventstore.archive_file import Digest
-from service.eventstore.archived import Archive
-from service.eventstore.integrity import BrokenChain
+from service.eventstore.archived import Archive, Gap
+from service.eventstore.integrity import BrokenChain, ChainCheck
 from service.eventstore.records import Row
 from service.eventstore.whole_log import ArchiveCheck
 
@@ -38,8 +38,8 @@ def check(
     rows: Sequence[Row], said: LogArchived | None = SAID, known: Sequence[Archive] = (ARCHIVE,)
 ) -> None:
     found = ArchiveCheck(known)
-    found.add(FILE, rows[:2])
-    found.add(FILE, rows[2:])
+    found.add(Gap(3, 4, b"h", FILE), rows[:2])
+    found.add(Gap(6, 6, b"h", FILE), rows[2:])
     if said is not None:
         found.on_event(said)
     found.finish()
@@ -75,5 +75,15 @@ def test_an_archive_that_the_tables_have_lost_is_found() -> None:
 
 def test_an_archive_that_is_made_meanwhile_is_left_to_the_next_check() -> None:
     found = ArchiveCheck([])
-    found.add(FILE, ROWS)
+    found.add(Gap(3, 6, b"h", FILE), ROWS)
     found.finish()
+
+
+def test_a_wrong_row_of_an_archive_names_the_file() -> None:
+    found, chain = ArchiveCheck([ARCHIVE]), ChainCheck()
+    found.add(Gap(1, 1, b"h", FILE), ROWS)
+    with pytest.raises(BrokenChain, match=f"position 1 is missing; it is in the archive {FILE}"):
+        found.check(chain, ROWS)
+    found.begin_page()
+    with pytest.raises(BrokenChain, match="^position 1 is missing$"):
+        found.check(chain, ROWS)
