@@ -13,7 +13,7 @@ import msgspec
 
 from service.errors import ServiceError
 from service.games.options import option_names, options_schema, set_up
-from service.games.protocol import Game, GameEvent, RulesFailed
+from service.games.protocol import Game, GameEvent, RulesFailed, TurnClock
 from service.games.shield import shielded
 
 if TYPE_CHECKING:
@@ -170,23 +170,25 @@ def _events(game: Game) -> Iterator[str]:
 def _first_states(game: Game) -> Iterator[str]:
     """Yield what is wrong with first states and what is shown of them."""
     for players in sorted({game.seats.start, game.seats.stop - 1}):
+        faults: list[str] = []
         try:
-            faults = [
-                *_recorded(game, players),
-                *_shown(game, players),
-                *_moved(game, players),
-            ]
+            for look in (_recorded, _shown, _moved):
+                for fault in look(game, players):
+                    faults.append(fault)  # noqa: PERF402 - those before an exception count
         except RulesFailed as error:
-            faults = [error.message]
+            faults.append(error.message)
         except Exception as error:  # noqa: BLE001 - rules may raise anything
-            faults = [f"they raise {error!r}"]
+            faults.append(f"they raise {error!r}")
         for fault in faults:
             yield f"with {players} players: {fault}"
 
 
 def _recorded(game: Game, players: int) -> Iterator[str]:
     """Yield why a first state can't be recorded."""
-    encoded = msgspec.json.encode(set_up(game, SEED, {}, players))
+    state = set_up(game, SEED, {}, players)
+    if not isinstance(state, game.state_type):
+        yield f"`setup` must return a {game.state_type.__name__}, not {str(state)[:60]!r}"
+    encoded = msgspec.json.encode(state)
     if len(encoded) > STATE_BYTES_MAX:
         yield f"the first state has {len(encoded)} bytes, at most {STATE_BYTES_MAX} are allowed"
     if msgspec.json.encode(msgspec.json.decode(encoded, type=game.state_type)) != encoded:
@@ -203,10 +205,16 @@ def _shown(game: Game, players: int) -> Iterator[str]:
         yield "the match is over before it begins"
     if len(game.scores(state)) != players:
         yield "`scores` must have one for each player"
-    game.clock(state, game.options_type())
+    clock: Any = game.clock(state, game.options_type())
+    if not isinstance(clock, TurnClock | None):
+        yield f"`clock` must return a TurnClock or None, not {clock!r}"
     game.remaining_ticks(state)
     for viewer in (None, *range(players)):
-        size = len(msgspec.json.encode(game.view(state, viewer)))
+        view: Any = game.view(state, viewer)
+        if not isinstance(view, msgspec.Struct):
+            yield f"`view` must return a msgspec.Struct, not {str(view)[:60]!r}"
+            break
+        size = len(msgspec.json.encode(view))
         if size > VIEW_BYTES_MAX:
             yield f"a view has {size} bytes, at most {VIEW_BYTES_MAX} are allowed"
             break
