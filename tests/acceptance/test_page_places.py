@@ -108,14 +108,24 @@ async def test_every_place_fits_a_phone_and_has_no_barriers_in_either_theme(
     start_service: StartService, browser: Browser
 ) -> None:
     service = start_service(dev=True, WS_MATCH_DURATION_S="1")
-    (ana_id, ana), (_, ben) = token_of("Ana"), token_of("Maximiliana-Alexandra von Hohenfels")
-    await play_pong(service, ana, ben)
+    # A name as long as it may be, without a place to break it.
+    (ana_id, ana), (ben_id, ben) = token_of("Ana"), token_of("W" * 64)
+    room = await play_pong(service, ana, ben)
+    replay = f"/replay/{room}-1"
     sign_in = signing_in(browser)
     guest = await sign_in(service, "Ben", viewport=DESK)
     person = await opened(browser, service, ana)
     await guest.invite("Ana")
     await person.sees("#invites .accept")
-    for path in ("/", "/live", "/matches", f"/player/{ana_id}", "/nowhere"):
+    for path in (
+        "/",
+        "/live",
+        "/matches",
+        f"/player/{ana_id}",
+        f"/player/{ben_id}",
+        replay,
+        "/nowhere",
+    ):
         if path == "/nowhere":
             await person.page.evaluate("history.pushState(null, '', '/room/a/b')")
             await person.page.evaluate("dispatchEvent(new PopStateEvent('popstate'))")

@@ -427,7 +427,7 @@ function eventRow(event) {
     cell(when(event.recordedAt), "muted nowrap"),
     cell(filter("stream", event.stream), "mono nowrap"),
     cell(filter("type", event.type), "mono nowrap"),
-    cell(event.actor === null ? "" : filter("user", event.actor)),
+    cell(event.actor === null ? "" : filter("user", event.actor), "nowrap"),
     cell(dataOf(event), "data mono small"),
   );
 }

@@ -37,22 +37,17 @@ export function mountMatch(root, app, id) {
   const events = table([{ title: "Tick", right: true }, { title: "Type" }, { title: "Data" }]);
   const actions = element("div", { className: "actions" });
   head.append(actions);
-  root.append(
-    element(
-      "div",
-      { className: "stack" },
-      head,
-      facts,
-      element("section", { className: "panel pad" }, scrub),
-      panel("State", hash, state),
-      panel("What each side sees", "", sights),
-      panel(
-        "Events near this tick",
-        link(`/admin/log?stream=match:${id}`, "All of them"),
-        scroll(),
-      ),
-    ),
+  // Hidden until it is known that there is such a match.
+  const parts = element(
+    "div",
+    { className: "stack", attrs: { hidden: "" } },
+    facts,
+    element("section", { className: "panel pad" }, scrub),
+    panel("State", hash, state),
+    panel("What each side sees", "", sights),
+    panel("Events near this tick", link(`/admin/log?stream=match:${id}`, "All of them"), scroll()),
   );
+  root.append(element("div", { className: "stack" }, head, parts));
 
   /** The tick that is shown; null for the latest. @type {number | null} */
   let tick = tickIn(location.search);
@@ -107,6 +102,7 @@ export function mountMatch(root, app, id) {
     const now = JSON.stringify(match);
     if (now === said) return;
     said = now;
+    parts.hidden = false;
     isLive = match.isLive;
     shownTick = match.tick;
     range.max = String(match.ticks);

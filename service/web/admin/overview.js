@@ -75,7 +75,7 @@ export function mountOverview(root, app) {
         get("/admin/deliveries"),
       ]);
       app.canAct = series.canAct;
-      announce.hidden = !app.canAct;
+      byId("announce-panel").hidden = !app.canAct;
       showFigures(series);
       setText(byId("node-count"), String(listed.nodes.length));
       nodes.body.replaceChildren(...listed.nodes.map(nodeRow));
@@ -92,7 +92,7 @@ function showFigures(series) {
       const values = series.samples.map((/** @type {any} */ sample) => sample[key]);
       const shown = latest[key] ?? values.findLast((/** @type {any} */ value) => value !== null);
       const value = element("span", {
-        className: "value",
+        className: limit && shown > limit ? "value you" : "value",
         text: shown === undefined || shown === null ? "–" : grouped(shown),
       });
       if (unit) value.append(element("span", { className: "unit", text: unit }));

@@ -110,7 +110,7 @@ export class PlaygroundPage {
   }
 
   #update() {
-    const { state, canResume } = this.#socket;
+    const { state, canResume, closedBy } = this.#socket;
     const isClosed = state === "closed";
     this.dialect.disabled = !isClosed;
     this.who.disabled = !isClosed;
@@ -119,7 +119,8 @@ export class PlaygroundPage {
     this.closeButton.hidden = isClosed;
     this.resumeButton.hidden = !(isClosed && canResume);
     this.sendButton.disabled = state !== "open";
-    const texts = { closed: "Not connected.", connecting: "Connecting…", open: "Connected." };
+    const closed = closedBy ? `Not connected: ${closedBy}.` : "Not connected.";
+    const texts = { closed, connecting: "Connecting…", open: "Connected." };
     this.state.textContent = texts[state];
   }
 

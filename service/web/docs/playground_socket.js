@@ -42,6 +42,9 @@ export class Playground {
     return this.#cursor !== null;
   }
 
+  /** How the last connection ended; empty if by this page, or while there is one. */
+  closedBy = "";
+
   /** Connects anew, without what was missed. */
   connect(token, dialect) {
     this.#token = token;
@@ -92,6 +95,7 @@ export class Playground {
     if (!isV1) url.searchParams.set("token", this.#token);
     const socket = isV1 ? new WebSocket(url, [PROTOCOL, secret]) : new WebSocket(url);
     this.#socket = socket;
+    this.closedBy = "";
     const isCurrent = () => this.#socket === socket;
     socket.addEventListener("open", () => {
       this.#onSeen({ kind: "note", text: "connected" });
@@ -106,7 +110,8 @@ export class Playground {
     socket.addEventListener("close", ({ code, reason }) => {
       if (!isCurrent()) return;
       this.#socket = null;
-      this.#onSeen({ kind: "note", text: `closed with ${code} ${reason}`.trim() });
+      this.closedBy = `closed with ${code} ${reason}`.trim();
+      this.#onSeen({ kind: "note", text: this.closedBy });
       this.#onChange();
     });
     this.#onChange();
