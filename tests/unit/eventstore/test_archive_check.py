@@ -85,5 +85,5 @@ def test_a_wrong_row_of_an_archive_names_the_file() -> None:
     with pytest.raises(BrokenChain, match=f"position 1 is missing; it is in the archive {FILE}"):
         found.check(chain, ROWS)
     found.begin_page()
-    with pytest.raises(BrokenChain, match="^position 1 is missing$"):
+    with pytest.raises(BrokenChain, match=r"^position 1 is missing$"):
         found.check(chain, ROWS)
