@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich.progress import Progress
 
-from service.cli.common import opened_log, progress_console, run
+from service.cli.common import ended_by_sigterm, opened_log, progress_console, run
 from service.cli.matches import parse_since
 from service.eventstore import migrate
 from service.eventstore.archiving import Done
@@ -92,7 +92,7 @@ async def _archive(
 
 @contextmanager
 def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    with Progress(console=progress_console, transient=True) as progress:
+    with ended_by_sigterm(), Progress(console=progress_console, transient=True) as progress:
         task = progress.add_task("", total=None)
         yield lambda what, done, total: progress.update(
             task, description=what, completed=done, total=total

@@ -58,6 +58,20 @@ def run(work: Coroutine[None, None, Result]) -> Result:
 
 
 @contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end a block as Ctrl-C does, so that it removes what is written in part."""
+
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
 def opened_output(path: Path | None) -> Iterator[BinaryIO]:
     """Open a file for writing, or use standard output; raise `CannotWrite`.
 

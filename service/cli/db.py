@@ -6,7 +6,7 @@ import re
 
 from rich.progress import Progress
 
-from service.cli.common import progress_console
+from service.cli.common import ended_by_sigterm, progress_console
 from service.errors import ConfigurationError
 from service.eventstore import migrate
 from service.eventstore.copying import copy_log
@@ -31,7 +31,7 @@ def copy(target: str) -> None:
             "--to must be sqlite+aiosqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE"
         )
     source = load_settings().storage.database_url
-    with Progress(console=progress_console, transient=True) as shown:
+    with ended_by_sigterm(), Progress(console=progress_console, transient=True) as shown:
         task = shown.add_task("copying and verifying", total=None)
         head = copy_log(
             source, target, lambda done, total: shown.update(task, completed=done, total=total)

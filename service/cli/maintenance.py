@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.progress import Progress
 
-from service.cli.common import format_time, progress_console
+from service.cli.common import ended_by_sigterm, format_time, progress_console
 from service.eventstore import migrate
 from service.eventstore.archive_file import ArchiveFiles
 from service.eventstore.backup import back_up
@@ -95,6 +95,6 @@ def _database() -> Path:
 @contextmanager
 def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """Show a progress bar; the yielded function takes the completed and the total amount."""
-    with Progress(console=progress_console, transient=True) as progress:
+    with ended_by_sigterm(), Progress(console=progress_console, transient=True) as progress:
         task = progress.add_task(what, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)

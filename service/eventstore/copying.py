@@ -99,8 +99,16 @@ def _copy_to_file(source: str, path: Path, progress: Callable[[int, int], None])
     found = [one for one in (files.database, files.wal, files.journal) if one.exists()]
     if found:
         raise CopyRefused(f"there is a log at {found[0]}: move it away first")
-    make_directory(files.database.parent, 0o700)
-    directory = Path(tempfile.mkdtemp(prefix="copy-", dir=files.database.parent))
+    try:
+        make_directory(files.database.parent, 0o700)
+        directory = Path(
+            tempfile.mkdtemp(prefix=".ws-service-copy-", suffix=".partial", dir=path.parent)
+        )
+    except OSError as error:
+        raise CopyRefused(
+            f"the copy can't be written to {path.parent}: {error.strerror}; choose another "
+            "directory, or check that you may write to it"
+        ) from error
     try:
         draft = directory / "log.db"
         url = f"sqlite+aiosqlite:///{draft}"

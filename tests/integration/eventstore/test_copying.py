@@ -181,3 +181,9 @@ def test_the_head_of_the_copy_is_that_of_the_original(postgres: Postgres, origin
         row = connection.execute("SELECT position, hash, epoch FROM log_head").fetchone()
     assert row is not None
     assert Head(*row) == head
+
+
+def test_a_place_that_can_not_be_written_is_refused_by_name(original: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CopyRefused, match=f"can't be written to {tmp_path}/file"):
+        copy_log(original, f"sqlite+aiosqlite:///{tmp_path}/file/log.db", lambda *_: None)
