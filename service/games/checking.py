@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import msgspec
 
 from service.errors import ServiceError
+from service.games.clocks import is_clock
 from service.games.options import option_names, options_schema, set_up
 from service.games.protocol import Game, GameEvent, RulesFailed, TurnClock
 from service.games.shield import shielded
@@ -206,8 +207,8 @@ def _shown(game: Game, players: int) -> Iterator[str]:
     if len(game.scores(state)) != players:
         yield "`scores` must have one for each player"
     clock: Any = game.clock(state, game.options_type())
-    if not isinstance(clock, TurnClock | None):
-        yield f"`clock` must return a TurnClock or None, not {clock!r}"
+    if not isinstance(clock, TurnClock | None) or (clock and not is_clock(clock, players)):
+        yield f"`clock` must return a TurnClock or None, and one that can be, not {clock!r}"
     game.remaining_ticks(state)
     for viewer in (None, *range(players)):
         view: Any = game.view(state, viewer)

@@ -12,6 +12,9 @@ import msgspec
 
 from service.games.protocol import State, TurnClock
 
+CLOCK_MS_MAX = 2**53 - 1
+"""What a client can read as an integer."""
+
 
 class Clocks(msgspec.Struct, gc=False):
     """A limit for each turn, a clock for each player with an increment for each move, or both."""
@@ -104,6 +107,19 @@ def clocks_of(
         increment_ms=_ms(increment_s),
         left_ms=[] if clock_s is None else [_ms(clock_s)] * players,
     )
+
+
+def is_clock(clock: TurnClock, players: int) -> bool:
+    """Return whether the clocks of a state can be, in a match of so many players."""
+    return (
+        all(_is_ms(ms) for ms in (clock.ends_in_ms, *clock.clocks_ms))
+        and len(clock.clocks_ms) in {0, players}
+        and all(seat in range(players) for seat in clock.running)
+    )
+
+
+def _is_ms(value: object) -> bool:
+    return type(value) is int and 0 <= value <= CLOCK_MS_MAX
 
 
 def _ms(seconds: float) -> int:

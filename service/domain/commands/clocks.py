@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from service.domain.events.matches import ClockState, MatchInput
+from service.games.clocks import is_clock
 from service.games.options import read_options
 from service.games.protocol import InvalidMove, OutOfTime, RulesFailed
 
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from service.domain.events.base import Event
     from service.domain.projections.matches import Match
     from service.games.protocol import Game, State, TurnClock
-
-CLOCK_MS_MAX = 2**53 - 1
-"""What a client can read as an integer."""
 
 
 def is_out_of_time(snapshot: MatchSnapshot) -> bool:
@@ -78,18 +76,9 @@ def clock_state(clock: TurnClock | None, players: int) -> ClockState | UnsetType
     """Return the clocks as they are recorded; raise `RulesFailed` for ones that cannot be."""
     if clock is None:
         return UNSET
-    is_valid = (
-        all(_is_ms(ms) for ms in (clock.ends_in_ms, *clock.clocks_ms))
-        and len(clock.clocks_ms) in {0, players}
-        and all(seat in range(players) for seat in clock.running)
-    )
-    if not is_valid:
+    if not is_clock(clock, players):
         raise RulesFailed(f"The rules return the clocks {clock!r}.")
     return ClockState(clock.ends_in_ms, list(clock.clocks_ms), list(clock.running))
-
-
-def _is_ms(value: object) -> bool:
-    return type(value) is int and 0 <= value <= CLOCK_MS_MAX
 
 
 def copy_state(game: Game, state: State) -> State:

@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from service.domain.events.matches import MatchInput
 from service.games.chance import Chance
+from service.games.clocks import is_clock
 from service.games.protocol import (
     Game,
     GameEvent,
@@ -159,7 +160,13 @@ def clock_of(game: Game, state: State, start: Start) -> TurnClock | None:
     if not game.has_clocks:
         return None
     clock = ask("clock()", lambda: game.clock(state, start.options_of(game)))
-    return expected("clock()", clock, TurnClock | None, "a TurnClock, or None while no clock runs")
+    expected("clock()", clock, TurnClock | None, "a TurnClock, or None while no clock runs")
+    if clock is not None and not is_clock(clock, start.players):
+        fail(
+            f"clock() returned {clock!r}: times are whole milliseconds from 0 on, `clocks_ms` has "
+            f"one for each of {start.players} seats or none, and `running` names seats."
+        )
+    return clock
 
 
 def timed_out(game: Game, state: State) -> tuple[int, GameEvent]:

@@ -24,6 +24,7 @@ from service.games.protocol import (
     OpenToAll,
     Result,
     SimpleBots,
+    TurnClock,
 )
 
 
@@ -292,6 +293,7 @@ def with_set(kind: Any) -> None:
         (lambda kind: setattr(kind, "view", lambda *_: Long("x" * 20_000)), "bytes"),
         (lambda kind: setattr(kind, "view", lambda *_: {}), "`view` must return a msgspec.Struct"),
         (lambda kind: setattr(kind, "clock", lambda *_: 5), "`clock` must return a TurnClock or"),
+        (lambda kind: setattr(kind, "clock", lambda *_: TurnClock(-1)), "and one that can be"),
         (lambda kind: setattr(kind, "setup", lambda *_: {"total": 0}), "`setup` must return a C"),
         (lambda kind: setattr(kind, "setup", drifting), "same seed"),
         (with_set, "with 2 players"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.games.protocol import Game, InvalidMove
+from service.games.protocol import Game, InvalidMove, TurnClock
 from service.games.testing import GameTests
 from tests.unit.games import faulty_games as games
 
@@ -97,6 +97,9 @@ FAULTS: list[tuple[Any, str, str]] = [
         "a seat and an",
     ),
     (games.returning(games.Nim, "bot", None), "bots_play_by_the_rules", "raised TypeError"),
+    (games.returning(games.Timed, "clock", TurnClock(-5)), "every_match_ends", "whole milli"),
+    (games.returning(games.Timed, "clock", TurnClock(5, [1])), "every_match_ends", "2 seats or"),
+    (games.returning(games.Timed, "clock", TurnClock(5, (), [7])), "every_match_ends", "names s"),
     (games.ScoresChange, "views_can_be_shown", "scores.. changed the state"),
     (games.TimeoutChanges, "views_can_be_shown", "timeout.. changed the state"),
     (games.TimeoutLeaks, "secrets_are_kept", "timeout.., or its seat, tells seat . a secret"),
