@@ -21,6 +21,7 @@ from service.domain.events.matches import (
     MatchStarted,
 )
 from service.errors import ServiceError
+from service.games.figures import Figure, HasFigures
 from service.games.options import set_up
 from service.games.protocol import RulesFailed
 from service.games.sight import FULL, View, Views
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from service.domain.events.base import Event
     from service.games.catalogue import Catalogue
+    from service.games.figures import Course
     from service.games.protocol import Game, GameEvent, State
     from service.games.protocol import Result as GameResult
 
@@ -51,6 +53,12 @@ class Difference(msgspec.Struct, frozen=True):
 
     tick: int
     what: str
+
+
+def _struct(view: View) -> View:
+    if not isinstance(view, msgspec.Struct):
+        raise TypeError(f"view() returned {str(view)[:60]!r}, which is no struct")
+    return view
 
 
 def _rules_of(started: MatchStarted, games: Catalogue) -> Game:
@@ -172,7 +180,7 @@ class Replay:
 
     def view(self, state: State) -> View:
         """Return what the viewer's seat may see of a state, or spectators; raise `RulesFailed`."""
-        return self._ask(lambda: self._views.view(state, self.viewer))
+        return self._ask(lambda: _struct(self._views.view(state, self.viewer)))
 
     def views(self, state: State) -> list[View] | None:
         """Return what each seat may see, for a viewer with full sight of a game with secrets."""
@@ -184,7 +192,14 @@ class Replay:
 
     def scores(self, state: State) -> list[int]:
         """Return the points by seat in a state; raise `RulesFailed`."""
-        return self._ask(lambda: self.game.scores(state))
+        return self._ask(lambda: msgspec.convert(self.game.scores(state), list[int]))
+
+    def figures(self, course: Course) -> list[Figure]:
+        """Return the figures of a match, if its game has any; raise `RulesFailed`."""
+        game = self.game
+        if not isinstance(game, HasFigures):
+            return []
+        return self._ask(lambda: msgspec.convert(list(game.figures(course)), list[Figure]))
 
     def result(self, state: State) -> GameResult | None:
         """Return how the match ended by its rules in a state, or None; raise `RulesFailed`."""
@@ -198,6 +213,8 @@ class Replay:
         """Call the rules; raise `RulesFailed` when they raise."""
         try:
             return question()
+        except RulesFailed:
+            raise
         except Exception as error:
             message = f"The rules of {self.game.name} have failed: {error!r}."
             raise RulesFailed(message) from error

@@ -20,7 +20,7 @@ from service.domain.events.matches import (
     MatchStarted,
     MatchSuspended,
 )
-from service.games.figures import Figure, HasFigures, Moment
+from service.games.figures import Figure, Moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,7 +111,7 @@ def summarise(replay: Replay) -> Summary:
     """Run the whole match once; raise `RulesFailed` when its rules do."""
     scores: list[Score] = []
     course = _course(replay, scores)
-    figures = list(replay.game.figures(course)) if isinstance(replay.game, HasFigures) else []
+    figures = replay.figures(course)
     for _ in course:  # What the game has left over, or all of it.
         pass
     duration_s = _duration_s(replay)

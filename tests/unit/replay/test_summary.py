@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from service.games.catalogue import GAMES
 from service.games.connect_four import CONNECT_FOUR, Dropped
 from service.games.options import set_up
 from service.games.pong import PONG, TICK_HZ, KeysHeld
+from service.games.protocol import RulesFailed
 from service.games.relay import RELAY, Relayed
 from service.replay.replay import NotAMatch, Replay
 from service.replay.run import outcomes_at
@@ -231,3 +233,36 @@ def test_in_a_turn_based_game_all_but_moves_have_the_times_at_which_they_were() 
     assert summary.duration_s == 44.0
     # The clock of the system was set back.
     assert summarise(Replay(events, GAMES, [*times[:-1], 0])).duration_s == 14.0
+
+
+def raising(*_: object) -> None:
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("rule", "answer"),
+    [
+        ("figures", raising),
+        ("figures", lambda *_: [7]),
+        ("figures", lambda *_: None),
+        ("scores", lambda *_: None),
+        ("scores", lambda *_: [0.5, float("nan")]),
+        ("view", lambda *_: {}),
+        ("view", raising),
+        ("legal_moves", lambda *_: [7]),
+        ("result", raising),
+    ],
+)
+def test_rules_that_answer_something_else_have_failed(
+    monkeypatch: pytest.MonkeyPatch, rule: str, answer: Any
+) -> None:
+    replay = connect_four(3, 4)
+    monkeypatch.setattr(CONNECT_FOUR, rule, answer, raising=False)
+    state = replay.at(1)
+    asks: dict[str, Callable[[], object]] = {
+        "legal_moves": lambda: replay.legal_moves(state, 0),
+        "result": lambda: replay.result(state),
+    }
+    ask = asks.get(rule, lambda: summarise(replay))
+    with pytest.raises(RulesFailed, match=r"The rules of connect_four have failed: [A-Z]"):
+        ask()
