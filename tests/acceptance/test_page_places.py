@@ -1,5 +1,6 @@
 """All places of the page: what they show of the log, their sizes, and that all can use them."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,7 +20,7 @@ from tests.acceptance.page_people import (
     signing_in,
     token_of,
 )
-from tests.acceptance.service_process import Running, StartService
+from tests.acceptance.service_process import PATIENCE_S, Running, StartService
 
 pytestmark = pytest.mark.browser
 
@@ -38,6 +39,12 @@ async () => {
 
 
 WEB = Path(service_package.__file__).parent / "web"
+
+IN_FORCE = """
+() => [...document.querySelectorAll("link[rel=stylesheet]")]
+  .filter(({ media }) => media !== "not all")
+  .map(({ href }) => new URL(href).pathname)
+"""
 
 RULES = """
 async (url) => {
@@ -139,6 +146,32 @@ async def test_every_place_fits_a_phone_and_has_no_barriers_in_either_theme(
             width = await person.page.evaluate("document.documentElement.scrollWidth")
             assert width <= viewport["width"], path
     assert person.complaints == []
+
+
+async def test_the_style_sheets_of_a_place_are_in_force_there_alone(
+    start_service: StartService, browser: Browser
+) -> None:
+    service = start_service(dev=True, WS_MATCH_DURATION_S="1")
+    (ana_id, ana), (_, ben) = token_of("Ana"), token_of("Ben")
+    room = await play_pong(service, ana, ben)
+    paths = ("/", "/room/gone", "/live", "/matches", f"/replay/{room}-1", f"/player/{ana_id}")
+    person = await opened(browser, service, ana)
+    alone: dict[str, set[str]] = {}
+    for path in paths:
+        await person.goes_to(path)
+        await expect(person.page.locator("main :is(h1, h2)").first).to_be_attached()
+        alone[path] = set(await person.page.evaluate(IN_FORCE))
+    assert "/app/play/game.css" in alone["/room/gone"] - alone["/"]
+    # The same, one after the other in one document.
+    for path in (*paths, *reversed(paths)):
+        await person.page.evaluate("(path) => history.pushState(null, '', path)", path)
+        await person.page.evaluate("dispatchEvent(new PopStateEvent('popstate'))")
+        async with asyncio.timeout(PATIENCE_S):
+            while set(await person.page.evaluate(IN_FORCE)) != alone[path]:
+                await person.page.evaluate("new Promise(requestAnimationFrame)")
+        await expect(person.page.locator("main :is(h1, h2)").first).to_be_attached()
+        width = await person.page.evaluate("document.documentElement.scrollWidth")
+        assert width <= DESK["width"], path
 
 
 async def test_style_sheets_say_the_same_as_they_are_served_and_as_they_are_written(

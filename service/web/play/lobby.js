@@ -136,10 +136,10 @@ class LobbyPage {
     const owner = players.find(({ id }) => id === host) ?? players[0];
     const title =
       typeof metadata.title === "string" ? metadata.title : isMine ? "Your room" : owner?.name;
-    const name = part(row, "name");
-    setText(name, title ?? "");
-    if (visibility === "password") name.append(icon("lock", "with password"));
-    if (visibility === "private") name.append(icon("link", "by link only"));
+    const signs = [];
+    if (visibility === "password") signs.push(icon("lock", "with password"));
+    if (visibility === "private") signs.push(icon("link", "by link only"));
+    part(row, "name").replaceChildren(title ?? "", ...signs);
     const info = this.#app.gameOf(game);
     const words = [info.title, ...optionWords(info, room.options)];
     if (visibility === "password") words.push("password");

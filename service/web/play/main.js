@@ -166,19 +166,50 @@ export class App {
   }
 
   /**
-   * Loads a style sheet, once.
+   * Uses a style sheet until the place is left: what it says is not meant for other places.
    * @param {string} href
    * @returns {Promise<void>} when it is there
    */
-  style(href) {
-    if (document.querySelector(`link[href="${href}"]`)) return Promise.resolve();
-    const link = document.createElement("link");
-    link.rel = "stylesheet";
-    link.href = href;
-    document.head.append(link);
-    return new Promise((resolve) => (link.onload = link.onerror = () => resolve()));
+  async style(href) {
+    const sheet = sheets.get(href) ?? new Sheet(href);
+    sheets.set(href, sheet);
+    sheet.use(this);
+    this.atEnd(() => sheet.leave(this));
+    await sheet.loaded;
   }
 }
+
+/** A style sheet that is loaded once, and in force while somebody uses it. */
+class Sheet {
+  #link = document.createElement("link");
+  /** @type {Set<App>} */ #users = new Set();
+
+  /** @param {string} href */
+  constructor(href) {
+    this.#link.rel = "stylesheet";
+    this.#link.href = href;
+    /** @type {Promise<void>} */
+    this.loaded = new Promise((resolve) => {
+      this.#link.onload = this.#link.onerror = () => resolve();
+    });
+    document.head.append(this.#link);
+  }
+
+  /** @param {App} app */
+  use(app) {
+    this.#users.add(app);
+    this.#link.media = "all";
+  }
+
+  /** @param {App} app */
+  leave(app) {
+    this.#users.delete(app);
+    if (!this.#users.size) this.#link.media = "not all";
+  }
+}
+
+/** Style sheets of places, by URL. @type {Map<string, Sheet>} */
+const sheets = new Map();
 
 /** @param {{code: string, message: string}} error of the service */
 function refused(error) {
