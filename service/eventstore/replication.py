@@ -248,7 +248,9 @@ class Replication:
             logger.warning("batch not decoded", metadata={"reason": repr(error)})
             batch = Batch(message.head, message.head, ())
         if message.head > self.position or not message.rows:
-            self._take(batch)
+            # In a turn of its own: what the same node has sent to this one between two batches is
+            # in the same turn as both, when they are read at once, and waits for the first.
+            self._loop.call_soon(self._take, batch)
 
     def _take(self, batch: Batch) -> None:
         if self._is_stopped:

@@ -191,6 +191,25 @@ async def test_what_one_node_commits_is_folded_by_all(two: Two) -> None:
     assert one.folded == other.folded
 
 
+async def test_batches_that_are_read_at_once_let_what_came_between_them_go_on_in_between(
+    two: Two,
+) -> None:
+    """As the last state of a match, which is published before the end of the match is committed."""
+    one, other = two
+    await other.bus.stop()
+    one.commit(joined(1))
+    one.commit(joined(2))
+    for number in (0, 1):
+        message = encode_message(
+            "first", one.folded[number : number + 1], number + 1, NO_PERSONAL_DATA
+        )
+        other.replication._receive(message)  # noqa: SLF001 - by the bus
+    shown: list[int] = []
+    other.replication.when_folded(1, lambda: shown.append(other.folded[-1].position))
+    await other.has_folded(1, 2)
+    assert shown == [1]
+
+
 async def test_meta_and_actor_of_a_command_reach_all_nodes(two: Two) -> None:
     one, other = two
     append = PendingAppend(
