@@ -37,6 +37,8 @@ STATE_BYTES_MAX = 256 * 1024
 """The greatest size of a state, which is logged about once a second."""
 EVENT_BYTES_MAX = 16 * 1024
 """The greatest size of an input, each of which is logged."""
+IN_PLAY_BYTES_MAX = 1024 * 1024
+"""The greatest size of a state or an outcome that is logged, whatever the tests of a game say."""
 OPTIONS_MAX = 32
 
 SEED = 7
@@ -60,6 +62,13 @@ _METHODS = tuple(
     for name, member in vars(Game).items()
     if inspect.isfunction(member) and not name.startswith("_")
 )
+
+
+def check_size(what: str, encoded: msgspec.Raw) -> None:
+    """Raise `RulesFailed` for a state or an outcome that is too large to be logged."""
+    size = memoryview(encoded).nbytes
+    if size > IN_PLAY_BYTES_MAX:
+        raise RulesFailed(f"{what} has {size} bytes, at most {IN_PLAY_BYTES_MAX} are allowed.")
 
 
 class GameFaulty(ServiceError):

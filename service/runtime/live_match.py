@@ -10,6 +10,7 @@ from service.domain.commands.moves import INPUT_LEAD_TICKS_MAX
 from service.domain.events.matches import MatchInput, MatchPaused
 from service.errors import Unavailable
 from service.fanout.audience import InRoom
+from service.games.checking import check_size
 from service.games.sight import common_view, views_of
 from service.protocol.frame_rates import ALL_RATES
 from service.replay.run import outcomes_at, with_shown
@@ -157,6 +158,8 @@ class LiveMatch:
         if not outcomes:
             return ()
         made = outcomes_at(self.id, tick, outcomes)
+        for one in made:
+            check_size("An outcome", one.outcome)
         return with_shown(made, self.run, len(self.match.players))
 
     def input_tick(self, now: float) -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from service.domain.commands.ending import FinishMatch
 from service.errors import Unavailable
 from service.eventstore.records import Origin
+from service.games.checking import check_size
 from service.replay.run import checkpoint_of
 from service.runtime.record import Record
 from service.tasks import Tasks
@@ -80,8 +81,13 @@ class MatchRecorder:
         self._tasks.spawn(self._void(command))
 
     def add_checkpoint(self, live: LiveMatch) -> None:
-        """Take a checkpoint, which `write_checkpoints` appends."""
-        self._checkpoints.append(checkpoint_of(live.id, live.run))
+        """Take a checkpoint, which `write_checkpoints` appends.
+
+        Raises what encoding the state raises, or `RulesFailed` where it is too large.
+        """
+        checkpoint = checkpoint_of(live.id, live.run)
+        check_size("The state", checkpoint.state)
+        self._checkpoints.append(checkpoint)
 
     def write_checkpoints(self) -> None:
         """Append the pending checkpoints together; on failure they are dropped without a retry.

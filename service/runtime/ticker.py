@@ -157,9 +157,15 @@ class Ticker:
             self._publisher.publish_outcomes(live, live.views, outcomes)
             if live.run.tick % live.checkpoint_ticks == live.checkpoint_phase:
                 # One that is missing would tell of an outcome that is hidden.
-                self._recorder.add_checkpoint(live)
-                self._recorder.write_checkpoints()
+                self._record_checkpoint(live)
         self._advance_late(live)
+
+    def _record_checkpoint(self, live: LiveMatch) -> None:
+        try:
+            self._recorder.add_checkpoint(live)
+        except Exception as error:  # noqa: BLE001 - it harms this match alone
+            self._matches.fail(live, error)
+        self._recorder.write_checkpoints()
 
     def _advance_late(self, live: LiveMatch) -> None:
         """Step a match that waited for a commit at its visit.
