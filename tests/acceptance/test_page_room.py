@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Literal
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from service.client import connect
 from tests.acceptance.axe import serious_findings
@@ -290,8 +290,18 @@ async def test_a_room_asks_for_its_password_and_giving_up_asks_first(
         service, come, "connect_four", visibility="password", password="open sesame"
     )
     ben = await come(service, "Ben")
-    await ben.goes_to(service, room)
+    # The keyboard does also when the room can be seen only after it has asked.
+    has_asked = asyncio.Event()
+
+    async def later(route: Route) -> None:
+        await has_asked.wait()
+        await route.continue_()
+
+    await ben.page.route("**/game.css", later)
+    await ben.page.goto(f"{service.url}/room/{room}", wait_until="commit")
     await ben.phase("password")
+    has_asked.set()
+    await expect(ben.page.locator("#room-password input")).to_be_focused()
     for password in ("wrong", "open sesame"):
         await ben.page.locator("#room-password input").fill(password)
         await ben.page.locator("#room-password button").click()

@@ -44,10 +44,13 @@ const MESSAGES = /** @type {const} */ ([
 export function mount(root, app, { roomId }) {
   const view = clone("t-room");
   view.hidden = true;
-  app.style("/app/play/game.css").then(() => (view.hidden = false));
   root.className = "with-side";
   root.replaceChildren(view);
   const page = new RoomPage(app, roomId);
+  app.style("/app/play/game.css").then(() => {
+    view.hidden = false;
+    page.seen();
+  });
   page.open();
   return { unmount: () => page.unmount() };
 }
@@ -130,6 +133,11 @@ class RoomPage {
     // A state that the client has already, as after creating the room, is not told again.
     const known = client.rooms.get(this.#roomId);
     if (known && !this.#state && !this.#isUnmounted) this.#takeState(known);
+  }
+
+  /** The room can be seen from now on: before, nothing in it could have the focus. */
+  seen() {
+    if (!this.#isUnmounted) this.#actions.focus(this.#phase);
   }
 
   unmount() {
