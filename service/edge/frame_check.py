@@ -97,7 +97,10 @@ class FrameCheck:
             (length,) = struct.unpack_from(form, data, at + 2)
             if not least <= length < 1 << 63:
                 self.error = "a length is not written in the fewest bytes"
-        if not opcode & _CONTROL:
+        if opcode == _CLOSE and length == 1:
+            # aiohttp refuses it as well, in other words if the text before was read elsewhere.
+            self.error = "a close frame has half a code"
+        elif not opcode & _CONTROL:
             self._follow(opcode, is_final=bool(first & _FIN))
         elif peeked == 2:  # noqa: PLR2004 - a code has two bytes
             mask = data[at + 2 : at + 4]

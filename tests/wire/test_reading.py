@@ -167,6 +167,7 @@ def compare(data: bytes, cuts: list[int], drains: list[bool], size_max: int = SI
 @example(frame(b"a") + frame(b"w") * 40 + frame(b"b") * 3, [], [False])
 @example(frame(b"a") + frame(b"b", 0x01) + frame(b"c"), [8, 9], [True])
 @example(b"\x81\xfe\x01", [1], [False])
+@example(frame(b"") + frame(b"\x00", 0x88), [], [True])
 def test_native_reading_gives_the_messages_and_errors_of_aiohttp(
     data: bytes, cuts: list[int], drains: list[bool]
 ) -> None:
