@@ -205,8 +205,10 @@ class Torture:
         await self._ended_or_fine(node)
 
     async def _drain(self, node: Running, _name: str) -> None:
+        before = len(node.lines)
         if await node.terminate() != 0:
-            self.faults.append("a drained node ended with a failure")
+            told = [line for line in node.lines[before:] if '"info"' not in line]
+            self.faults.append(f"a drained node ended with a failure: {told[-5:]}")
         await self._start(node)
 
     async def _cut_from_database(self, node: Running, name: str) -> None:
