@@ -97,6 +97,7 @@ Every exception that a public function raises is in this tree:
         * Unavailable
             * NodeAlive
             * NotReached
+            * NotTakenOver
             * OutcomeUnknown
         * UnknownField
         * UnknownGame

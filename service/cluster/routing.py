@@ -60,6 +60,10 @@ class NotReached(Unavailable):
     """The node that runs this room can't be reached, so nothing has changed; try again later."""
 
 
+class NotTakenOver(Unavailable):
+    """The match of this room is being taken over, so nothing has changed; try again later."""
+
+
 class OutcomeUnknown(Unavailable):
     """The node that runs this room does not answer; what you sent may have been carried out."""
 
@@ -208,7 +212,11 @@ class Router:
     async def _carry_out(self, errand: _Errand) -> Executed | None:
         """Carry a command out here; return None if this node is not the one any more."""
         command = errand.command
-        await match_taken_over(command, self._matches)
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await match_taken_over(command, self._matches)
+        except TimeoutError:
+            raise NotTakenOver from None
         try:
             return await self._engine.execute(command, errand.origin)
         except Unavailable:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.cluster import routing
 from service.cluster.requests import Answer, Request
 from service.cluster.routing import NotReached, OutcomeUnknown
 from service.domain.commands.base import Command
@@ -129,6 +130,22 @@ async def test_queues_are_joined_at_their_home_and_here_when_that_cannot_be_reac
     await cluster.open(BEN, other)
     assert isinstance(await routes.do(other, JoinQueue(BEN, "relay"), of(BEN)), Executed)
     assert len(cluster.events(SearchStarted)) == 2
+
+
+async def test_a_command_waits_for_a_takeover_no_longer_than_for_another_node(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The log may not be readable for long, and whoever asks wants an answer."""
+    _, (one, *_), routes, sockets = await begun("relay", "n1", "n2")
+    one.matches.expect("room")
+    monkeypatch.setattr(routing, "PATIENCE_S", 0.01)
+    answered: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    move = Move(ANA, sockets[ANA], "room", {"n": 1})
+    routes.dispatch(one, move, answered.set_result, of(ANA, "id"))
+    async with asyncio.timeout(5):
+        assert isinstance(await answered, routing.NotTakenOver)
+    one.matches.expect_no_longer("room")
+    assert isinstance(await routes.do(one, move, of(ANA, "id")), Executed)
 
 
 async def test_without_the_bus_commands_for_rooms_of_others_are_unavailable() -> None:
