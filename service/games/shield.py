@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from service.games.protocol import Game, RulesFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 CPU_S_MAX = 0.5
 """How much time of a CPU one call may take, in seconds: all matches wait meanwhile."""
@@ -28,6 +28,9 @@ ARRIVAL_S = 0.5
 
 HANG_S = 5.0
 """A call that has not returned after so many seconds is interrupted."""
+
+LOOKS = 5
+"""So often a call is looked at until then; a time in which the whole process stood still is one."""
 
 _ATTRIBUTES = tuple(Game.__annotations__)
 _CALLED = tuple(
@@ -43,19 +46,20 @@ class _Watch:
     """Interrupts calls that do not return, from a thread of its own."""
 
     def __init__(self) -> None:
-        self._calls: dict[int, list[float]] = {}
-        """The call that each thread is in, as when it began; it is over once that is taken out."""
+        self._calls: dict[int, list[None]] = {}
+        """The last call of each thread, as a list with one element until it is over."""
         self._thread: threading.Thread | None = None
 
-    def begin(self, thread: int) -> list[float]:
+    def begin(self, thread: int) -> list[None]:
         """Watch the call that a thread begins, until `end`."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="rules", daemon=True)
             self._thread.start()
-        call = self._calls[thread] = [monotonic()]
+        call: list[None] = [None]
+        self._calls[thread] = call
         return call
 
-    def end(self, call: list[float]) -> None:
+    def end(self, call: list[None]) -> None:
         """Watch a call no longer that has returned, or raised something else than an interrupt.
 
         One that is being interrupted just now waits until that has arrived: it must not reach what
@@ -67,15 +71,31 @@ class _Watch:
                 sleep(0.001)
 
     def _run(self) -> None:
-        pause = threading.Event()
+        pause, looks = threading.Event(), Looks()
         while True:
-            pause.wait(HANG_S / 4)
-            for thread, call in self._calls.copy().items():
-                if any(monotonic() - since >= HANG_S for since in call[:]) and _take(call):
+            pause.wait(HANG_S / LOOKS)
+            calls = self._calls.copy()
+            for thread in looks.hanging(calls):
+                if _take(calls[thread]):
                     _interrupt(thread)
 
 
-def _take(call: list[float]) -> bool:
+class Looks:
+    """How often each call has been looked at."""
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        self._seen: dict[int, tuple[list[None], int]] = {}
+
+    def hanging(self, calls: Mapping[int, list[None]]) -> list[int]:
+        """Look at the calls of threads; return the threads whose call has been seen too often."""
+        for thread, call in calls.items():
+            before, count = self._seen.get(thread, (None, 0))
+            self._seen[thread] = call, count + 1 if call is before else 0
+        return [thread for thread in calls if self._seen[thread][1] >= LOOKS]
+
+
+def _take(call: list[None]) -> bool:
     """End a call, for the one thread that does so first; return whether that was this one."""
     try:
         call.pop()

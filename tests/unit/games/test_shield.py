@@ -17,7 +17,7 @@ from service.games.checking import GameFaulty, check_game
 from service.games.figures import HasFigures
 from service.games.pong import PONG, PongView
 from service.games.protocol import Game, InvalidMove, Result, RulesFailed
-from service.games.shield import rules_of, shielded
+from service.games.shield import LOOKS, Looks, rules_of, shielded
 from service.games.sight import view_type
 from tests.unit.games.faulty_games import Nim
 
@@ -178,10 +178,20 @@ def test_the_type_of_views_is_what_the_rules_say(game: Game, kind: object) -> No
 
 
 def test_a_game_that_hangs_or_exits_in_its_check_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    game: Any = Nim()
+    game.view = raises(SystemExit(1))
+    with pytest.raises(GameFaulty, match="SystemExit"):
+        check_game(game)
+    game.view = endless
     monkeypatch.setattr(shield, "HANG_S", 0.02)
     monkeypatch.setattr(shield, "_WATCH", shield._Watch())  # noqa: SLF001 - as above
-    for rule, text in ((endless, "has not returned"), (raises(SystemExit(1)), "SystemExit")):
-        game: Any = Nim()
-        game.view = rule
-        with pytest.raises(GameFaulty, match=text):
-            check_game(game)
+    with pytest.raises(GameFaulty, match="has not returned"):
+        check_game(game)
+
+
+def test_a_call_hangs_that_is_seen_again_and_again_not_one_that_has_just_begun() -> None:
+    """Time in which the process stood still, as after SIGSTOP, is one look."""
+    looks, long, other = Looks(), [None], [None]
+    assert [looks.hanging({1: long, 2: [None]}) for _ in range(LOOKS)] == [[]] * LOOKS
+    assert looks.hanging({1: long, 2: other}) == [1]
+    assert looks.hanging({1: other, 2: other}) == []
