@@ -176,6 +176,7 @@ _ReplayPassword = Annotated[str | None, typer.Option(help="With --live: that of 
 
 
 def replay(  # noqa: PLR0913 - these are the options
+    context: typer.Context,
     match: _ReplayMatch = None,
     *,
     speed: _ReplaySpeed = 1.0,
@@ -199,27 +200,9 @@ def replay(  # noqa: PLR0913 - these are the options
     """Replay a match in the terminal, verify it, or export it; from the log or a recording."""
     from service.cli import replay
     from service.cli.match_source import Source
-    from service.cli.replay_options import check_together
+    from service.cli.replay_options import check_together, named
 
-    check_together(
-        {
-            "ID": match,
-            "--import": import_,
-            "--live": live,
-            "--fork": fork,
-            "--verify": verify,
-            "--export": export,
-            "--at": at,
-            "--json": json,
-            "--hz": hz,
-            "--from": start,
-            "--to": to,
-            "--output": output,
-            "--player": player,
-            "--url": url,
-            "--password": password,
-        }
-    )
+    check_together(named(context.params))
     source = Source(match, import_, secrets)
     if live is not None:
         from service.cli.live import watch_room

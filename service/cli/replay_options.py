@@ -28,6 +28,15 @@ _NOT_FOR = {
 }
 
 
+_NAMES = {"match": "ID", "import_": "--import", "start": "--from"}
+"""The names of parameters that differ from those of the options."""
+
+
+def named(params: Mapping[str, object]) -> dict[str, object]:
+    """Return the values of options by their names, given by those of the parameters."""
+    return {_NAMES.get(name, f"--{name}"): value for name, value in params.items()}
+
+
 def check_together(given: Mapping[str, object]) -> None:
     """Raise `BadParameter` for an option that another one makes useless.
 

@@ -26,6 +26,7 @@ LIGHT = {
     "service.cli.commands",
     "service.cli.log_commands",
     "service.cli.match_commands",
+    "service.cli.paths",
     "service.domain",
     "service.domain.errors",
     "service.domain.ids",
