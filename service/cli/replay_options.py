@@ -41,9 +41,9 @@ def check_together(given: Mapping[str, object]) -> None:
     """Raise `BadParameter` for an option that another one makes useless.
 
     `given` has the values of all options that may be; one is given if it is neither None, nor
-    False, nor an empty list.
+    False, nor an empty list or tuple.
     """
-    used = [name for name, value in given.items() if value not in (None, False, [])]
+    used = [name for name, value in given.items() if value not in (None, False, [], ())]
     actions = [name for name in used if name in ACTIONS]
     if len(actions) > 1:
         raise typer.BadParameter(

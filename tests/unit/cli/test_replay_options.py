@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 import typer
 
-from service.cli.replay_options import check_together
+from service.cli.replay_options import check_together, named
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,18 @@ from service.cli.replay_options import check_together
 )
 def test_options_that_go_together_are_taken(given: dict[str, Any]) -> None:
     check_together({"--json": False, "--verify": False, "--player": [], "--to": None} | given)
+    check_together({"--player": ()} | given)
+
+
+def test_parameters_have_the_names_of_their_options() -> None:
+    params = {"match": "r-1", "import_": None, "start": "1s", "player": (), "at": None}
+    assert named(params) == {
+        "ID": "r-1",
+        "--import": None,
+        "--from": "1s",
+        "--player": (),
+        "--at": None,
+    }
 
 
 @pytest.mark.parametrize(
