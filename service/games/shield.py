@@ -10,8 +10,8 @@ from __future__ import annotations
 import ctypes
 import inspect
 import threading
-from collections.abc import Iterator
 from functools import wraps
+from threading import get_ident
 from time import monotonic, sleep, thread_time
 from typing import TYPE_CHECKING, Any, cast
 
@@ -50,13 +50,13 @@ class _Watch:
         """The last call of each thread, as a list with one element until it is over."""
         self._thread: threading.Thread | None = None
 
-    def begin(self, thread: int) -> list[None]:
-        """Watch the call that a thread begins, until `end`."""
+    def begin(self) -> list[None]:
+        """Watch the call that this thread begins, until `end`."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="rules", daemon=True)
             self._thread.start()
         call: list[None] = [None]
-        self._calls[thread] = call
+        self._calls[get_ident()] = call
         return call
 
     def end(self, call: list[None]) -> None:
@@ -144,16 +144,19 @@ def rules_of(game: Game) -> Game:
 
 def _shielded(game: str, call: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function that calls rules, for a limited time."""
-    contained = _contained(game, call)
     name = _name_of(call)
 
+    # Some of these are called for each tick of a match: hence no other function in between.
     @wraps(call)
     def called(*args: Any) -> Any:
         try:
-            watched = _WATCH.begin(threading.get_ident())
+            watched = _WATCH.begin()
             try:
                 began_s = thread_time()
-                answer = contained(*args)
+                answer = call(*args)
+                if hasattr(answer, "__next__"):
+                    # An iterator would run later, and elsewhere.
+                    answer = list(answer)
                 took_s = thread_time() - began_s
             except _Interrupted:
                 raise
@@ -161,11 +164,15 @@ def _shielded(game: str, call: Callable[..., Any]) -> Callable[..., Any]:
                 _WATCH.end(watched)
                 raise
             _WATCH.end(watched)
+        except (Exception, KeyboardInterrupt):
+            raise
         except _Interrupted:
             raise RulesFailed(
                 f"{name}() of {game} has not returned for {HANG_S:g} s: it has to end, whatever it "
                 "is given."
             ) from None
+        except BaseException as error:
+            raise RulesFailed(f"{name}() of {game} raised {error!r}.") from error
         if took_s > CPU_S_MAX:
             raise RulesFailed(
                 f"{name}() of {game} took {took_s:.2f} s, in which no match goes on: at most "
@@ -184,9 +191,8 @@ def _contained(game: str, call: Callable[..., Any]) -> Callable[..., Any]:
     def called(*args: Any) -> Any:
         try:
             answer = call(*args)
-            # An iterator would run later, and elsewhere.
-            return list(answer) if isinstance(answer, Iterator) else answer
-        except (Exception, KeyboardInterrupt, _Interrupted):
+            return list(answer) if hasattr(answer, "__next__") else answer
+        except (Exception, KeyboardInterrupt):
             raise
         except BaseException as error:
             raise RulesFailed(f"{name}() of {game} raised {error!r}.") from error
