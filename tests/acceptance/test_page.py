@@ -139,6 +139,14 @@ async def test_who_follows_a_link_chooses_a_name_and_lands_in_that_room(
     await ana.is_at("lobby")
     await ana.page.go_forward()
     await ana.is_at("room")
+    for person in (ana, ben):
+        await person.page.locator("#start").click()
+    await ana.phase("playing")
+    # Who looks around meanwhile is led back.
+    await ana.page.go_back()
+    await ana.sees("#your-match")
+    await ana.page.locator("#your-match-link").click()
+    await ana.phase("playing")
     assert ana.complaints + ben.complaints == []
 
 

@@ -225,6 +225,9 @@ async def test_connect_four_is_played_by_keyboard_alone_and_again(
         await drop(second, "5")
     await second.reads("#announce", f"{name_of(first, ana)} dropped in column 3.")
     assert await serious_findings(first.page) == []
+    # Who comes back has all moves before them.
+    await first.page.reload()
+    await expect(first.page.locator("#moves li")).to_have_text(["c", "e", "c", "e"])
     # Aimed at by arrows: the first key goes to the middle, the others along the columns.
     await first.reads("#turn", "Your turn")
     await first.presses("ArrowLeft", "ArrowLeft", "ArrowRight", "ArrowLeft", "Enter")
@@ -302,9 +305,12 @@ async def test_a_room_asks_for_its_password_and_giving_up_asks_first(
     await ben.phase("password")
     has_asked.set()
     await expect(ben.page.locator("#room-password input")).to_be_focused()
+    await expect(ben.page.get_by_role("button", name="Back to lobby")).to_be_visible()
     for password in ("wrong", "open sesame"):
         await ben.page.locator("#room-password input").fill(password)
         await ben.page.locator("#room-password button").click()
+        if password == "wrong":
+            await ben.reads("#overlay-text", "That is not the password of this room.")
     await ben.page.locator("#sit").click()
     for person in (ana, ben):
         await person.page.locator("#start").click()

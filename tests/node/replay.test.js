@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { minutes, minutesLeft } from "../../service/web/play/words.js";
+import { minutes, minutesLeft } from "../../service/web/play/times.js";
 import { Frames, parsedFrames } from "../../service/web/replay/frames.js";
 import {
   clockText,

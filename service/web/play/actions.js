@@ -77,10 +77,14 @@ export class Actions {
     this.#mayLeaveAtOnce = !isAtStake;
     if (!isAtStake) this.#ask(false);
     setText(byId("confirm-text"), `Give up? The match then goes to ${others}.`);
-    const isDone = isOver || phase === "gone";
+    const isDone = isOver || phase === "gone" || phase === "password";
     const words = isPlayer ? (isLive ? "Give up" : "Leave") : "Stop watching";
     relabel(this.#leave, isAtStake ? "flag" : "", isDone ? "Back to lobby" : words);
-    const place = isOver ? "outcome-actions" : isDone ? "overlay-actions" : "room-actions";
+    const place = isOver
+      ? "outcome-actions"
+      : phase === "gone"
+        ? "overlay-actions"
+        : "room-actions";
     put(this.#leave, place);
     put(this.#sit, isOver ? "outcome-actions" : "overlay-actions");
     this.#renderKeys(keys);

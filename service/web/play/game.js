@@ -4,6 +4,7 @@ import { byId, clone, element, icon, setText } from "../common/dom.js";
 import { viewOf } from "../games/register.js";
 import { Actions } from "./actions.js";
 import { Chat } from "./chat.js";
+import { plainWords } from "./notices.js";
 import { Series, reasonWords, resultWords } from "./outcome.js";
 import { LOW_MS, Scoreboard } from "./scoreboard.js";
 
@@ -86,6 +87,7 @@ class RoomPage {
   /** @type {number | null} */ #totalS = null;
   #startedAt = 0;
   #matchId = "";
+  /** The match whose earlier moves are listed, or were asked for. */ #completed = "";
   /** @type {string[]} */ #awayNames = [];
   /** @type {import("./outcome.js").Result | null} */ #outcome = null;
   /** Why the room is not shown. */ #problem = "";
@@ -163,7 +165,11 @@ class RoomPage {
   #refused(error) {
     if (this.#state) return this.#app.failed(error);
     const { code, message } = error;
-    if (code === "WRONG_PASSWORD") return this.#enter("password");
+    if (code === "WRONG_PASSWORD") {
+      // The first time nobody has given one.
+      this.#problem = this.#phase === "password" ? plainWords(error) : "";
+      return this.#enter("password");
+    }
     const words = { ROOM_NOT_FOUND: "This room is closed.", BAD_MESSAGE: "There is no such room." };
     this.#problem = words[code] ?? message;
     this.#enter("gone");
@@ -404,6 +410,7 @@ class RoomPage {
     this.#update = update;
     const { state } = update;
     this.#shown?.update(update);
+    this.#completeMoves(update.tick);
     if (this.#view?.layout === "score") {
       this.#board.scores = [state.s1, state.s2];
       // A spectator or tab that joins a running match has no countdown.
@@ -413,6 +420,15 @@ class RoomPage {
     }
     this.#takeTurn(update);
     this.#render();
+  }
+
+  /** Asks once for the moves that were made before this page was there. @param {number} tick */
+  #completeMoves(tick) {
+    if (!this.#moves || this.#completed === this.#matchId) return;
+    this.#completed = this.#matchId;
+    const isMissing = this.#view?.notation && this.#moves.count < tick;
+    if (isMissing)
+      this.#app.request({ type: "game:history", roomId: this.#roomId }).catch(() => {});
   }
 
   /** @param {{turnEndsInMs?: number, clocksMs?: number[]}} message */
@@ -657,7 +673,7 @@ class RoomPage {
       case "joining":
         return { title: "Opening the room…" };
       case "password":
-        return { title: "This room has a password" };
+        return { title: "This room has a password", text: this.#problem };
       case "gone":
         return { title: this.#problem };
       case "waiting":

@@ -2,7 +2,8 @@
 
 import { element, icon, svg } from "../common/dom.js";
 import { roomUrl } from "./rooms.js";
-import { minutes } from "./words.js";
+import { minutes } from "./times.js";
+import { counted } from "./words.js";
 
 const COURSE = { width: 120, height: 28 };
 const RESULTS = { won: ["Won", "you"], lost: ["Lost", "other"], drawn: ["Draw", ""] };
@@ -76,7 +77,7 @@ export class HistoryRows {
     const order =
       seat > 0 ? [seat, ...players.keys()].filter((at, i) => i === 0 || at !== seat) : [];
     const told = scores && order.length ? order.map((at) => scores[at]) : scores;
-    const tally = tickHz || !endedAt ? (told ?? []).join(" : ") : `${ticks} moves`;
+    const tally = tickHz || !endedAt ? (told ?? []).join(" : ") : counted(ticks ?? 0, "move");
     const when = new Date(match.startedAt);
     const title = this.#app.gameOf(game).title;
     const href = endedAt ? `/replay/${encodeURIComponent(match.matchId)}` : roomUrl(match.roomId);

@@ -1,7 +1,7 @@
 // Live matches as previews of what is on, each a link to watch it.
 
 import { clone, element, glyph, keyed, part, setText } from "../common/dom.js";
-import { minutesLeft } from "./words.js";
+import { minutesLeft } from "./times.js";
 import { roomUrl } from "./rooms.js";
 
 /** @typedef {{roomId: string, game: string, state?: any, scores?: number[] | null,

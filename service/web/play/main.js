@@ -424,6 +424,12 @@ function start(token) {
   client.on("status", statusChanged);
   client.on("greeted", () => (isGreeting = false));
   client.on("room:start", seated);
+  client.on("game:start", ({ roomId, playerIndex }) => {
+    // In a room that was not made for the match nothing else tells of it.
+    if (playerIndex === null || seatedIn === roomId) return;
+    seatedIn = roomId;
+    showSeat();
+  });
   client.on("room:left", ({ roomId, userId, reason }) => {
     // After a disconnect the client rejoins by itself.
     if (userId === frame.me?.id && reason !== "offline") unseated(roomId);

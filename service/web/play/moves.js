@@ -15,6 +15,11 @@ export class Moves {
     this.#view = view;
   }
 
+  /** How many are known. */
+  get count() {
+    return this.#ticks.size;
+  }
+
   reset() {
     this.#ticks.clear();
     this.#lastAt = performance.now();
@@ -31,16 +36,21 @@ export class Moves {
     this.#ticks.add(tick);
     const now = performance.now();
     const list = byId("moves");
-    list.lastElementChild?.classList.remove("is-now");
     const words = this.#view.notation(input);
     list.classList.toggle("long", list.classList.contains("long") || words.length > 6);
-    const move = element("li", { className: `${side} is-now`, text: words });
+    const move = element("li", { className: side, text: words });
     if (!isPast && this.#lastAt) {
       const seconds = Math.max(1, Math.round((now - this.#lastAt) / 1000));
       move.append(element("span", { className: "muted", text: ` ${seconds} s` }));
     }
     this.#lastAt = now;
-    list.append(move);
+    move.dataset.tick = String(tick);
+    const later = [...list.children].find(
+      (one) => Number(/** @type {HTMLElement} */ (one).dataset.tick) > tick,
+    );
+    list.insertBefore(move, later ?? null);
+    list.querySelector(".is-now")?.classList.remove("is-now");
+    list.lastElementChild?.classList.add("is-now");
     while (list.children.length > SHOWN_MAX) list.firstElementChild?.remove();
     list.scrollTop = list.scrollHeight;
     setText(byId("moves-count"), String(this.#ticks.size));

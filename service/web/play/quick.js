@@ -2,7 +2,8 @@
 
 import { clone, element, glyph, keyed, part, setText } from "../common/dom.js";
 import { roomUrl } from "./rooms.js";
-import { minutes, optionWords } from "./words.js";
+import { minutes } from "./times.js";
+import { optionWords } from "./words.js";
 
 const BOT_LEVEL = 2;
 

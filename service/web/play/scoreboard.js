@@ -1,7 +1,7 @@
 // Who plays, and what stands: points and a clock, or a strip with a clock for each player.
 
 import { byId, element, setText } from "../common/dom.js";
-import { minutesLeft } from "./words.js";
+import { minutesLeft } from "./times.js";
 
 /** Below this the clock of a turn is shown in red, and told once. */
 export const LOW_MS = 5_000;
