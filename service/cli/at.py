@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from service.domain.projections.matches import Match
     from service.domain.projections.room import Room
     from service.eventstore.reader import Reader
-    from service.eventstore.records import RecordedEvent
 
 
 class NothingThen(ServiceError):
@@ -215,7 +214,8 @@ async def _match(
     viewer = FULL if secrets else SPECTATOR
     if whole.game.tick_hz:
         # The inputs of the last second are needed as well.
-        replay, tick = seen_by(whole, viewer), tick_at(recorded, at_us, match, whole.game.tick_hz)
+        replay = seen_by(whole, viewer)
+        tick = tick_at(replay, at_us, match)
     else:
         known = [one.event for one in recorded if one.recorded_at <= at_us]
         replay = seen_by(Replay(known, known_games()), viewer)
@@ -234,19 +234,25 @@ async def _match(
     return shown, draw(replay, tick, players, *picture_size())
 
 
-def tick_at(recorded: Sequence[RecordedEvent], at_us: int, match: Match, tick_hz: int) -> int:
+def tick_at(replay: Replay, at_us: int, match: Match) -> int:
     """Return the tick that a match was at: that of its last event, and the ticks since then.
 
-    Ticks themselves are not logged; the next event says how many there can have been.
+    Ticks themselves are not logged; the next event says how many there can have been. Only events
+    that the viewer of the replay is shown count.
     """
-    known = [one for one in recorded if not isinstance(one.event, MatchInput)]
-    before = [one for one in known if one.recorded_at <= at_us]
+    known = [
+        (event, at)
+        for event, at in zip(replay.events, replay.times, strict=True)
+        if not isinstance(event, MatchInput)
+    ]
+    before = [(event, at) for event, at in known if at <= at_us]
     if match.paused or not before:
         return match.tick
-    since = (at_us - before[-1].recorded_at) / 1e6
-    after = next((one for one in known if one.recorded_at > at_us), None)
-    tick = match.tick + int(since * tick_hz)
-    return tick if after is None else max(match.tick, min(tick, after.event.tick))  # type: ignore[attr-defined]  # of a match
+    last = max(event.reaches for event, _ in before)
+    least = match.tick if replay.viewer.is_full else last
+    tick = least + int((at_us - before[-1][1]) / 1e6 * replay.game.tick_hz)
+    after = next((event for event, at in known if at > at_us), None)
+    return tick if after is None else max(least, min(tick, after.tick))
 
 
 def _room(room: Room, names: dict[str, str]) -> RoomThen:

@@ -9,10 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from service.cli.at import tick_at
 from service.domain.commands.bots import AddBot
 from service.domain.commands.seats import SetReady
 from service.domain.events.matches import MatchInput
+from service.games.sight import SPECTATOR
 from service.replay.replay import Replay
+from service.replay.seen import seen_by
 from service.runtime.bots import BotPlayers
 from service.telemetry import Metrics
 from tests.integration.test_bots_of_a_cluster import AtOnce
@@ -155,3 +158,16 @@ async def test_a_lost_node_tells_nothing_of_what_was_hidden_last(
     without = await after_a_loss(game, seeds[0], [])
     assert any(b"game:paused" in text for texts in without.by_door.values() for text in texts)
     assert_same(without, await after_a_loss(game, seeds[1], secret))
+
+
+async def test_the_tick_of_a_past_time_tells_nothing_of_what_was_hidden_before_it() -> None:
+    ticks = []
+    for seed, secret in ((7, []), (7, [[], [{"mark": "x"}]]), (8, [])):
+        run, _ = await run_of("digs", [("time", 130), ("time", 20)], secret, seed=seed)
+        events: list[Any] = match_events_of(run.one, MATCH)
+        times = [event.tick * 1_000_000 // 60 for event in events]
+        replay = seen_by(Replay(events, catalogue(), times), SPECTATOR)
+        match = run.one.world.matches.live[MATCH]
+        ticks.append([tick_at(replay, at_us, match) for at_us in range(0, 2_500_000, 50_000)])
+    assert ticks == ticks[:1] * 3
+    assert max(ticks[0]) > 60
