@@ -392,7 +392,10 @@ class Client:
     async def _refresh(self) -> None:
         """Send a newer token; on failure the service closes the socket, and the next gets one."""
         try:
-            await self.command("auth:refresh", token=await self._tokens.ask())
+            before = self._tokens.latest
+            token = await self._tokens.ask()
+            if token != before:
+                await self.command("auth:refresh", token=token)
         except NoToken as error:
             logger.warning("the token was not renewed: %r", error.cause)
         except (Refused, NoAnswer, Closed) as error:

@@ -36,6 +36,8 @@ class TokenSource:
         """Take a token, or the callable that returns one."""
         self._token = token
         self._refusals = 0
+        self.latest = ""
+        """The one that was returned last."""
 
     @property
     def is_fixed(self) -> bool:
@@ -65,6 +67,7 @@ class TokenSource:
             asking.cancel()
         if not isinstance(fetched, str) or not _JWT.fullmatch(fetched):
             raise Closed(CODE_BAD_TOKEN, "the token is not a JWT")
+        self.latest = fetched
         return fetched
 
     def accepted(self) -> None:

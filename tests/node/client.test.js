@@ -364,6 +364,14 @@ test("an expiring token is refreshed on the open socket and used from then on", 
   assert.equal(ana.status.state, "connecting");
 });
 
+test("a token that is the same as before is not sent to refresh it", async () => {
+  const ana = await onlineClient({ token: () => "a.b.c" });
+  FakeWebSocket.newest.says("token:expiring", { expiresInMs: 60_000 });
+  await settle();
+  assert.deepEqual(FakeWebSocket.newest.sentOf("auth:refresh"), []);
+  assert.equal(ana.status.state, "online");
+});
+
 test("the cursor starts at welcome and is the highest position received, never an ack's", async () => {
   const ana = await onlineClient();
   assert.deepEqual(ana.cursor, { position: 100, epoch: "e1" });

@@ -1243,7 +1243,7 @@ export class Client {
     const [life, user] = [this.#life, this.user];
     try {
       const token = await within(TOKEN_WITHIN_MS, "The token", this.#askToken("expiring"));
-      if (life !== this.#life || user.id !== this.user?.id) return;
+      if (life !== this.#life || user.id !== this.user?.id || token === this.#token) return;
       await this.request({ type: "auth:refresh", token });
       if (life === this.#life) this.#token = token;
     } catch (error) {

@@ -464,8 +464,11 @@ export class WsReplay extends HTMLElement {
       made.setAttribute("aria-label", text);
       return place(made, mark.tick);
     });
+    const rewinds = summary.timeline.filter(({ kind }) => kind === "rewound");
     for (const mark of summary.timeline) {
-      if (mark.kind === "paused") {
+      // The pause in which a match went back has the sign of that.
+      const isSigned = rewinds.some(({ tick }) => tick === mark.tick);
+      if (mark.kind === "paused" && !isSigned) {
         const gap = element("span", { className: "gap" });
         gap.title = said(mark, this.names);
         marks.push(/** @type {any} */ (place(gap, mark.tick)));

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from service.client import tokens
+from service.client import connect, tokens
 from service.client.errors import Closed, NoToken
 from service.client.tokens import CODE_BAD_TOKEN, REFUSED_TOKENS_MAX, TokenSource
 
@@ -91,3 +91,24 @@ async def test_a_hanging_token_callable_is_abandoned(
     assert isinstance(raised.value.cause, TimeoutError)
     end.set()
     await asyncio.sleep(0)
+
+
+async def test_a_token_that_is_the_same_as_before_is_not_sent_to_refresh_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    brought = ["a.b.c", "a.b.c", "d.e.f"]
+    sent: list[Any] = []
+
+    async def next_one() -> str:
+        return brought.pop(0)
+
+    async def command(_type: str, **fields: Any) -> None:
+        sent.append(fields)
+
+    client = connect("ws://service.test", next_one)
+    monkeypatch.setattr(client, "command", command)
+    await client._tokens.ask()  # noqa: SLF001 - as it does to connect
+    await client._refresh()  # noqa: SLF001 - as when it is told that the token expires
+    assert sent == []
+    await client._refresh()  # noqa: SLF001 - as above
+    assert sent == [{"token": "d.e.f"}]
