@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
+from time import thread_time
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from service.domain.events.matches import MatchInput
+from service.games import shield
 from service.games.chance import Chance
 from service.games.clocks import is_clock
 from service.games.protocol import (
@@ -89,14 +91,24 @@ def fail(text: str, cause: BaseException | None = None) -> NoReturn:
 
 
 def ask(what: str, call: Callable[[], Returned]) -> Returned:
-    """Call the rules; what they raise, other than an `InvalidMove`, is a fault of the game."""
+    """Call the rules; what they raise, other than an `InvalidMove`, is a fault of the game.
+
+    So is a call by which the match would fail in the service, for the time that it takes.
+    """
+    began_s = thread_time()
     try:
-        return call()
+        answer = call()
     except InvalidMove:
         raise
     except Exception as error:  # noqa: BLE001 - rules may raise anything
         cause = (error.__cause__ if isinstance(error, RulesFailed) else None) or error
         fail(f"{what} raised {cause!r}", cause)
+    if (took_s := thread_time() - began_s) > shield.CPU_S_MAX:
+        fail(
+            f"{what} took {took_s:.2f} s, in which no match goes on: the service lets a match fail "
+            f"after {shield.CPU_S_MAX:g} s, and a few milliseconds are usual. Do less at once."
+        )
+    return answer
 
 
 def encoded(what: str, value: object) -> bytes:

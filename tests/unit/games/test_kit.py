@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from service.games import shield
 from service.games.protocol import Game, InvalidMove, TurnClock
 from service.games.testing import GameTests
 from tests.unit.games import faulty_games as games
@@ -129,6 +130,14 @@ def test_a_secret_that_the_author_names_finds_a_view_that_leaks_later(tmp_path: 
     tests = kit_of(games.DealLeaksLater(), tmp_path, games.TestsOfSecret)
     with pytest.raises(AssertionError, match=r"view.. shows seat . a secret"):
         tests.test_secrets_are_kept()
+
+
+def test_rules_that_take_too_long_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shield, "CPU_S_MAX", 0.0)
+    with pytest.raises(AssertionError, match=r"took .* s, in which no match goes on"):
+        kit_of(games.Nim(), tmp_path).test_every_match_ends()
 
 
 def test_a_clock_that_tells_what_was_dealt_is_found(tmp_path: Path) -> None:
