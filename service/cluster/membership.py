@@ -81,8 +81,12 @@ class Membership:
         self._renewing = asyncio.create_task(lease.run(self._report, self._on_gone), name="lease")
 
     def is_suspended(self) -> bool:
-        """Whether others may have declared this node lost, without its knowledge."""
-        return not self._lease.is_valid
+        """Whether others may have declared this node lost, or have, as the log tells.
+
+        They may before its lease is over, when its session with the database has ended. What is
+        decided from then on is not for its clients: by the log their sockets are closed.
+        """
+        return self._is_lost or not self._lease.is_valid
 
     @property
     def lag_s(self) -> float:

@@ -218,6 +218,20 @@ async def test_a_node_ends_when_the_log_tells_that_it_is_lost(
     await ends(one)
 
 
+async def test_nothing_leaves_a_node_that_knows_of_its_loss_before_its_lease_is_over(
+    new_node: Callable[..., Node],
+) -> None:
+    """It decides on a world in which its sockets are closed, which its clients must not be told."""
+    node = new_node("n1")
+    await node.start()
+    assert not node.membership.is_suspended()
+    node.membership.observe(NodeLost(node="n2", incarnation=1), 2)
+    assert not node.membership.is_suspended()
+    node.membership.observe(NodeLost(node="n1", incarnation=1), 3)
+    assert node.lease.is_valid
+    assert node.membership.is_suspended()
+
+
 async def test_the_loss_of_other_nodes_or_earlier_incarnations_ends_no_node(
     new_node: Callable[..., Node],
 ) -> None:
