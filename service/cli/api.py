@@ -30,7 +30,13 @@ def base_url(url: str | None, settings: Settings, scheme: Literal["http", "ws"] 
     found = _ADDRESS.fullmatch(url or f"http://127.0.0.1:{settings.listen.port}")
     if not found:
         raise typer.BadParameter("give it like http://127.0.0.1:4000", param_hint="--url")
-    return f"{scheme}{found[1]}".rstrip("/")
+    address = f"{scheme}{found[1]}".rstrip("/")
+    return http_address(address) if scheme == "http" else address
+
+
+def http_address(url: str) -> str:
+    """Return the address of the HTTP API where sockets connect to `url`, which may end with /ws."""
+    return re.sub(r"^ws", "http", url).rstrip("/").removesuffix("/ws")
 
 
 async def ask(

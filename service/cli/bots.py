@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from service.cli.api import ServiceNotReached, base_url
+from service.cli.api import ServiceNotReached, base_url, http_address
 from service.cli.bot_user import BotUser, Tally, first_error
 from service.cli.common import known_games
 from service.cli.token import InvalidArgument, make_token
@@ -154,7 +154,7 @@ async def legal_moves_of(
 ) -> list[Move]:
     """Ask the HTTP API for the moves that a user may make; raise `OSError` or `TimeoutError`."""
     bearer = token if isinstance(token, str) else await token()
-    path = f"{url.replace('ws', 'http', 1).rstrip('/')}/api/v1/matches/{match}/legal-moves"
+    path = f"{http_address(url)}/api/v1/matches/{match}/legal-moves"
     headers = {"Authorization": f"Bearer {bearer}"}
     try:
         async with http.get(path, headers=headers, raise_for_status=True) as answer:

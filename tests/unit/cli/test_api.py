@@ -12,6 +12,7 @@ from service.settings import Settings
         ("http://host:1/", "http://host:1", "ws://host:1"),
         ("ws://host:1", "http://host:1", "ws://host:1"),
         ("https://host/game/", "https://host/game", "wss://host/game"),
+        ("ws://host:1/ws", "http://host:1", "ws://host:1/ws"),
         ("wss://[::1]:1", "https://[::1]:1", "wss://[::1]:1"),
     ],
 )
