@@ -392,9 +392,7 @@ class Client:
     async def _refresh(self) -> None:
         """Send a newer token; on failure the service closes the socket, and the next gets one."""
         try:
-            before = self._tokens.latest
-            token = await self._tokens.ask()
-            if token != before:
+            if token := await self._tokens.ask_for_another():
                 await self.command("auth:refresh", token=token)
         except NoToken as error:
             logger.warning("the token was not renewed: %r", error.cause)

@@ -36,8 +36,7 @@ class TokenSource:
         """Take a token, or the callable that returns one."""
         self._token = token
         self._refusals = 0
-        self.latest = ""
-        """The one that was returned last."""
+        self._latest = ""
 
     @property
     def is_fixed(self) -> bool:
@@ -67,8 +66,14 @@ class TokenSource:
             asking.cancel()
         if not isinstance(fetched, str) or not _JWT.fullmatch(fetched):
             raise Closed(CODE_BAD_TOKEN, "the token is not a JWT")
-        self.latest = fetched
+        self._latest = fetched
         return fetched
+
+    async def ask_for_another(self) -> str | None:
+        """Return a token as `ask` does, or None for the one that was returned before."""
+        before = self._latest
+        token = await self.ask()
+        return None if token == before else token
 
     def accepted(self) -> None:
         """Reset the count of refusals."""
