@@ -394,7 +394,5 @@ class Client:
         try:
             if token := await self._tokens.ask_for_another():
                 await self.command("auth:refresh", token=token)
-        except NoToken as error:
-            logger.warning("the token was not renewed: %r", error.cause)
-        except (Refused, NoAnswer, Closed) as error:
+        except (NoToken, Refused, NoAnswer, Closed) as error:
             logger.warning("the token was not renewed: %s", error)

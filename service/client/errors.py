@@ -31,5 +31,5 @@ class NoToken(ServiceError):
 
     def __init__(self, cause: Exception) -> None:
         """Take the exception that the callable raised."""
-        super().__init__(str(cause))
+        super().__init__(repr(cause))
         self.cause = cause
