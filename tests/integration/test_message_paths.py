@@ -139,7 +139,7 @@ def test_a_move_passes_the_listed_files(trace: Trace, tmp_path: Path) -> None:
     files = set(passed(trace, tmp_path, move, "pong"))
     listed = set(table("Receiving a message", "`game:move`"))
     # Outcomes and checkpoints of the match may be in the same batch as the move, or none may be.
-    recorded = {"runtime/record.py", "domain/projections/nodes.py"}
+    recorded = {"runtime/record.py", "domain/projections/nodes.py", "games/checking.py"}
     # Whether frames of the match are still unread when the ack is written is up to chance.
     of_the_match = {*table("A tick"), *recorded, "edge/connection.py"}
     assert files - listed - of_the_match == set()
