@@ -120,7 +120,7 @@ async def test_the_console_fits_a_phone_and_is_accessible(service: Running, page
 
 async def test_a_token_that_does_not_do_is_told(service: Running, page: Page) -> None:
     await page.goto(f"{service.url}/admin")
-    await page.get_by_label("Token").fill(token(1))
+    await page.get_by_label("Token").fill(token(fresh_id()))
     async with page.expect_response("**/admin/figures"):
         await page.get_by_role("button", name="Sign in", exact=True).click()
     await expect(page.get_by_role("alert")).to_contain_text("observe")
