@@ -18,6 +18,7 @@ from service.cli.bot_user import BotUser, Tally, first_error
 from service.cli.common import known_games
 from service.cli.token import InvalidArgument, make_token
 from service.client import Closed, connect
+from service.client.tokens import CODE_BAD_TOKEN
 from service.domain.commands.bots import NAMES
 from service.errors import ServiceError
 from service.games.chance import Chance
@@ -40,8 +41,6 @@ REPORT_EVERY_S = 1.0
 
 TRIES_MAX = 5
 """How often a user tries to connect for the first time."""
-
-CODE_BAD_TOKEN = 1008
 
 
 def bots(  # noqa: PLR0913, PLR0917 - these are the options

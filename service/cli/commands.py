@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from service import __version__
 from service.cli.log_commands import log
 from service.cli.match_commands import at, matches, replay, top
-from service.cli.paths import given_path
+from service.cli.paths import path_option
 from service.edge.claims import Scope
 
 
@@ -252,11 +252,7 @@ def bots(  # noqa: PLR0913 - these are the options
     ] = None,
     tokens: Annotated[
         Path | None,
-        typer.Option(
-            parser=given_path,
-            metavar="FILE",
-            help="File with a token per line; else they are signed by JWT_SECRET.",
-        ),
+        path_option(text="File with a token per line; else they are signed by JWT_SECRET."),
     ] = None,
     prefix: Annotated[
         str, typer.Option(help="How the ids of users begin whose tokens are signed.")
@@ -279,11 +275,7 @@ def token(
     ] = None,
     key: Annotated[
         Path | None,
-        typer.Option(
-            parser=given_path,
-            metavar="FILE",
-            help="Private key in PEM to sign with, for RS*, ES* and EdDSA.",
-        ),
+        path_option(text="Private key in PEM to sign with, for RS*, ES* and EdDSA."),
     ] = None,
 ) -> None:
     """Print a token for a user or a service, signed with the service's secret."""

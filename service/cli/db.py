@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 
-from rich.progress import Progress
-
-from service.cli.common import ended_by_sigterm, progress_console
+from service.cli.progress import progress_of
 from service.errors import ConfigurationError
 from service.eventstore import migrate
 from service.eventstore.copying import copy_log
@@ -31,11 +29,8 @@ def copy(target: str) -> None:
             "--to must be sqlite+aiosqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE"
         )
     source = load_settings().storage.database_url
-    with ended_by_sigterm(), Progress(console=progress_console, transient=True) as shown:
-        task = shown.add_task("copying and verifying", total=None)
-        head = copy_log(
-            source, target, lambda done, total: shown.update(task, completed=done, total=total)
-        )
+    with progress_of("copying and verifying") as progress:
+        head = copy_log(source, target, progress)
     print(f"ok: {head.position} events copied and verified")
     print("set WS_DATABASE_URL to the new database, and keep WS_DATA_DIR, before the next start")
 

@@ -20,6 +20,7 @@ from service.cli.match_source import picture_size
 from service.cli.plain_frames import PlainFrames, ending_with_the_pipe
 from service.cli.token import make_token
 from service.client import Closed, Refused, connect
+from service.client.tokens import CODE_BAD_TOKEN
 from service.errors import ServiceError
 from service.games.sight import view_type
 from service.replay.terminal import paint_view, plain
@@ -38,7 +39,6 @@ NAME = "Terminal"
 TOKEN_TTL = timedelta(hours=1)
 
 BAD_MESSAGE = "BAD_MESSAGE"
-CODE_BAD_TOKEN = 1008
 
 
 class CannotWatch(ServiceError):

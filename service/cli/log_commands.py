@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli.paths import given_path
+from service.cli.paths import given_path, path_option
 
 log = typer.Typer(
     help="Inspect and maintain the event log.", no_args_is_help=True, add_completion=False
@@ -89,10 +89,8 @@ def archive(
     ],
     to: Annotated[
         Path | None,
-        typer.Option(
-            parser=given_path,
-            metavar="DIRECTORY",
-            help="The directory of archives, by default WS_ARCHIVE_DIR.",
+        path_option(
+            text="The directory of archives, by default WS_ARCHIVE_DIR.", metavar="DIRECTORY"
         ),
     ] = None,
 ) -> None:
@@ -155,13 +153,7 @@ def export(
     stream: Annotated[str | None, typer.Option(help="Only events of this stream.")] = None,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            parser=given_path,
-            metavar="FILE",
-            help="A file, instead of standard output.",
-        ),
+        path_option("--output", "-o", text="A file, instead of standard output."),
     ] = None,
 ) -> None:
     """Write whole events as JSON, one per line."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.progress import Progress
-
-from service.cli.common import ended_by_sigterm, format_time, progress_console
+from service.cli.common import format_time
+from service.cli.progress import progress_of
 from service.eventstore import migrate
 from service.eventstore.archive_file import ArchiveFiles
 from service.eventstore.backup import back_up
@@ -19,7 +17,6 @@ from service.eventstore.read_models.rebuild import rebuild_tables
 from service.settings import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -29,7 +26,7 @@ def rebuild() -> None:
     migrate.check(storage.database_url)
     files, archives = LogFiles(storage.log_file), ArchiveFiles(storage.archive_dir)
     postgres = driver_url(storage.database_url)
-    with _progress("rebuilding") as progress:
+    with progress_of("rebuilding") as progress:
         if postgres is None:
             with LogLock(files.lock).held():
                 events = rebuild_tables(files.database, progress, archives)
@@ -48,7 +45,7 @@ def backup(directory: Path) -> None:
         "back it up by `pg_dump --format=custom --file=FILE URL`, together with the secrets in "
         "WS_DATA_DIR or WS_CLUSTER_SECRET"
     )
-    with _progress("verifying the copy") as progress:
+    with progress_of("verifying the copy") as progress:
         made = back_up(_database(), load_settings().storage.data_dir, directory, progress)
     print(f"ok: {made.position} events in {made.folder}")
 
@@ -62,7 +59,7 @@ def restore(source: Path, *, replace: bool) -> None:
     )
     settings = load_settings()
     database = migrate.database_path(settings.storage.database_url)
-    with _progress("verifying the backup") as progress:
+    with progress_of("verifying the backup") as progress:
         done = restore_log(source, database, settings.storage.data_dir, progress, replace=replace)
     print(f"ok: {done.head.position} events, under the new epoch {done.head.epoch}")
     if done.replaced is not None:
@@ -90,11 +87,3 @@ def _database() -> Path:
     url = load_settings().storage.database_url
     migrate.check(url)
     return migrate.database_path(url)
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar; the yielded function takes the completed and the total amount."""
-    with ended_by_sigterm(), Progress(console=progress_console, transient=True) as progress:
-        task = progress.add_task(what, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from service.cli.paths import given_path
+from service.cli.paths import path_option
 
 matches = typer.Typer(
     help="List matches, the newest first, or show one.",
@@ -114,11 +114,8 @@ _ReplayVerify = Annotated[
 ]
 _ReplayImport = Annotated[
     Path | None,
-    typer.Option(
-        "--import",
-        parser=given_path,
-        metavar="FILE",
-        help="Use a recording instead of the log; - reads it from standard input.",
+    path_option(
+        "--import", text="Use a recording instead of the log; - reads it from standard input."
     ),
 ]
 _ReplayExport = Annotated[
@@ -135,13 +132,7 @@ _ReplayStart = Annotated[
 _ReplayTo = Annotated[str | None, typer.Option(help="With --export: the last moment, as in --at.")]
 _ReplayOutput = Annotated[
     Path | None,
-    typer.Option(
-        "--output",
-        "-o",
-        parser=given_path,
-        metavar="FILE",
-        help="With --export: a file, instead of standard output.",
-    ),
+    path_option("--output", "-o", text="With --export: a file, instead of standard output."),
 ]
 _ReplaySecrets = Annotated[
     bool, typer.Option("--secrets", help="Show also what players could not see.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -15,3 +16,8 @@ def given_path(text: str) -> Path:
     if not text:
         raise typer.BadParameter("it is empty: give a path, or . for the current directory")
     return Path(text)
+
+
+def path_option(*names: str, text: str, metavar: str = "FILE") -> Any:
+    """Return an option for a path, with its help text."""
+    return typer.Option(*names, parser=given_path, metavar=metavar, help=text)

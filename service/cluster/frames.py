@@ -215,15 +215,16 @@ class FrameSender:
 
     def ask_to_show(self, room: RoomId, user: UserId, socket: SocketId) -> None:
         """Ask the owner of a room to send its live match to a socket of this node."""
-        owner = self.world.nodes.owner_of(room)
-        if owner is not None and owner != self._node:
-            self._add(owner.node, Show(room, user, socket), PART_BYTES)
+        self._ask_owner(room, Show(room, user, socket))
 
     def ask_to_repeat(self, room: RoomId, seat: int | None) -> None:
         """Ask the owner of a room to send the state of its live match to a seat again."""
+        self._ask_owner(room, Repeat(room, seat))
+
+    def _ask_owner(self, room: RoomId, part: Show | Repeat) -> None:
         owner = self.world.nodes.owner_of(room)
         if owner is not None and owner != self._node:
-            self._add(owner.node, Repeat(room, seat), PART_BYTES)
+            self._add(owner.node, part, PART_BYTES)
 
     @property
     def can_send(self) -> bool:

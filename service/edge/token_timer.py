@@ -37,15 +37,14 @@ class TokenTimer:
             return
         left_s = expires_at_s - time.time()
         loop = asyncio.get_running_loop()
+        close_at = loop.time() + max(0.0, left_s + self._times.grace_s)
         warn_in_s = max(0.0, left_s - self._times.warning_s)
         if self._warned_of is not None:
             if expires_at_s <= self._warned_of:
-                close_in_s = max(0.0, left_s + self._times.grace_s)
-                self._timer = loop.call_later(close_in_s, self._close)
+                self._timer = loop.call_at(close_at, self._close)
                 return
             warn_in_s = max(warn_in_s, left_s / 2)
         warn_ms = max(0, int((left_s - warn_in_s) * 1000))
-        close_at = loop.time() + max(0.0, left_s + self._times.grace_s)
         self._timer = loop.call_later(warn_in_s, self._on_warning, warn_ms, close_at, expires_at_s)
 
     def stop(self) -> None:

@@ -6,6 +6,7 @@ A live match is rebuilt by the same code after a restart, so a replay and a live
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import deque
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,12 @@ class Run:
     def has_inputs(self) -> bool:
         """Whether inputs are queued that have not taken effect yet."""
         return bool(self._inputs)
+
+    @property
+    def remaining_s(self) -> int | None:
+        """What is left of a match with a time limit, in seconds; None without one."""
+        ticks = self.game.remaining_ticks(self.state)
+        return None if ticks is None else math.ceil(ticks / self.game.tick_hz)
 
     @property
     def next_tick(self) -> int:

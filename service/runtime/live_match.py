@@ -99,7 +99,7 @@ class LiveMatch:
         self.last_input_tick = run.tick - 1
         self.last_remaining: int | None = None
         self.checkpoint_ticks = checkpoint_ticks
-        self.checkpoint_phase = room.created_at % checkpoint_ticks
+        self.checkpoint_phase = checkpoint_phase(room, checkpoint_ticks)
         self._holds: list[MatchHold] = []
         """One for each decided event that is not committed yet, in the order of decision."""
         self._period_s = 1 / (run.game.tick_hz or 1)
@@ -254,12 +254,6 @@ class LiveMatch:
     def _pending_inputs(self) -> list[MatchInput]:
         return [hold.event for hold in self._holds if isinstance(hold.event, MatchInput)]
 
-    @property
-    def remaining_s(self) -> int | None:
-        """What is left of a match with a time limit, in seconds; None without one."""
-        ticks = self.run.game.remaining_ticks(self.run.state)
-        return None if ticks is None else math.ceil(ticks / self.run.game.tick_hz)
-
 
 class MatchHold:
     """Keeps a match from stepping the tick of an event that is not committed yet."""
@@ -274,3 +268,8 @@ class MatchHold:
     def release(self) -> None:
         """Let the match run on; raise `ValueError` when that was done before."""
         self._holds.remove(self)
+
+
+def checkpoint_phase(room: Room, checkpoint_ticks: int) -> int:
+    """Return at which tick of each `checkpoint_ticks` the match of a room has its checkpoint."""
+    return room.created_at % checkpoint_ticks

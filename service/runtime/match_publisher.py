@@ -6,7 +6,6 @@ sockets at a lower rate; a tick whose state nobody in the room is to be shown is
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -27,7 +26,8 @@ if TYPE_CHECKING:
     from service.domain.projections.room import Room
     from service.domain.projections.world import World
     from service.fanout.profiles import Profiles
-    from service.games.sight import Views
+    from service.games.sight import View, Views
+    from service.replay.run import Run
     from service.runtime.live_match import LiveMatch
     from service.runtime.live_matches import LiveMatches
     from service.runtime.recorded_states import RecordedStates
@@ -182,40 +182,24 @@ class MatchPublisher:
             return self._recorded_preview(room)
         if live is None or live.failed or live.recording or room.options.spectator_delay_s:
             return v1.LiveMatch(room.id, room.game, None, None, None, None)
-        run, remaining_s, has_secrets = live.run, live.remaining_s, live.views is not None
-        if has_secrets and run.game.tick_hz:
+        run, tick = live.run, live.match.tick_shown(SPECTATOR.key, live.run.tick)
+        if live.views is not None and run.game.tick_hz:
             # That it is missing, as above, would tell of a hidden outcome.
             return v1.LiveMatch(room.id, room.game, None, None, None, None)
-        return v1.LiveMatch(
-            room.id,
-            room.game,
-            live.view(SPECTATOR),
-            run.game.scores(run.state) if run.game.tick_hz else None,
-            None if run.game.tick_hz else live.match.tick_shown(SPECTATOR.key, run.tick),
-            None if remaining_s is None else 1000 * remaining_s,
-        )
+        return _preview(room, run, live.view(SPECTATOR), tick)
 
     def _recorded_preview(self, room: Room) -> v1.LiveMatch:
         match = self._world.matches.live.get(room.match or "")
         run = None if match is None or self._recorded is None else self._recorded.run_of(match)
         if run is None:
             return v1.LiveMatch(room.id, room.game, None, None, None, None)
-        game, state = run.game, run.state
-        ticks = game.remaining_ticks(state)
-        return v1.LiveMatch(
-            room.id,
-            room.game,
-            common_view(game, state),
-            game.scores(state) if game.tick_hz else None,
-            None if game.tick_hz else run.tick,
-            None if ticks is None else 1000 * math.ceil(ticks / game.tick_hz),
-        )
+        return _preview(room, run, common_view(run.game, run.state), run.tick)
 
     def _publish_state(
         self, live: LiveMatch, rates: frozenset[int] | None, viewers: Collection[str] | None
     ) -> None:
         room = live.room
-        remaining_s = live.remaining_s
+        remaining_s = live.run.remaining_s
         if remaining_s is not None and remaining_s != live.last_remaining and not live.paused:
             live.last_remaining = remaining_s
             self._publish_to_room(room, match_timer(live.audience, room, remaining_s))
@@ -251,7 +235,7 @@ class MatchPublisher:
             self._publisher.publish(part)
 
     def _show(self, live: LiveMatch, room: Room, seat: int | None, socket: SocketId) -> None:
-        here, remaining_s = Sockets((socket,)), live.remaining_s
+        here, remaining_s = Sockets((socket,)), live.run.remaining_s
         self._publisher.publish(match_running(here, room, seat, remaining_s, self._profiles))
         if seat is None and room.options.spectator_delay_s:
             return
@@ -314,3 +298,15 @@ class MatchPublisher:
         if live.run.game.result(live.run.state) is not None:
             return None
         return live.clock.turn_left_ms(self._clock())
+
+
+def _preview(room: Room, run: Run, view: View | msgspec.Raw, tick: int) -> v1.LiveMatch:
+    has_ticks, remaining_s = run.game.tick_hz > 0, run.remaining_s
+    return v1.LiveMatch(
+        room.id,
+        room.game,
+        view,
+        run.game.scores(run.state) if has_ticks else None,
+        None if has_ticks else tick,
+        None if remaining_s is None else 1000 * remaining_s,
+    )

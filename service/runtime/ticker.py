@@ -27,7 +27,7 @@ from service.domain.events.rooms import SeatTaken, SpectatorJoined
 from service.domain.projections.matches import START_DELAY_S
 from service.games.protocol import RulesFailed
 from service.replay.run import rebuild
-from service.runtime.live_match import LiveMatch
+from service.runtime.live_match import LiveMatch, checkpoint_phase
 from service.runtime.match_recorder import MatchRecorder
 from service.runtime.tick_slots import TickSlots
 from service.telemetry import Metrics
@@ -102,7 +102,7 @@ class Ticker:
     def _next_checkpoint(self, match: Match, events: Sequence[Event], game: Game) -> int:
         """Return the tick of the first checkpoint that is not in the log, though all else is."""
         ticks = self._checkpoint_ticks(game)
-        phase = self._engine.world.rooms.rooms[room_of(match.id)].created_at % ticks
+        phase = checkpoint_phase(self._engine.world.rooms.rooms[room_of(match.id)], ticks)
         logged = (one.tick for one in events if isinstance(one, MatchCheckpoint))
         least = max(match.tick, 1 + max(logged, default=0))
         return least + (phase - least) % ticks
